@@ -1,0 +1,1 @@
+"""Quantum programs: the OpenQASM front end and the Aer engine behind it."""
