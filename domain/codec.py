@@ -1,0 +1,177 @@
+"""Events to and from what the log stores: a type name, a schema version and JSON text.
+
+A type's fields may change; its stored past may not. When a type gets a new schema version, its old
+one stays readable through an entry in `UPCASTERS`: a pure function from the data of version n to
+the data of version n+1. Golden files of every version ever written are in the tests.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from typing import Any, TypeAlias
+from uuid import UUID
+
+from domain.errors import InvalidEvent
+from domain.events import (
+    EVENT_TYPES,
+    Event,
+    ProcessingStarted,
+    RequeueReason,
+    TaskCancelled,
+    TaskCompleted,
+    TaskFailed,
+    TaskRequeued,
+    TaskSubmitted,
+)
+from domain.execution import RunOptions
+from domain.log import Metadata, RecordedEvent, StoredEvent
+from domain.payloads import Commitment
+
+Data: TypeAlias = Mapping[str, Any]
+
+SCHEMA_VERSIONS: Mapping[str, int] = {event_type.__name__: 1 for event_type in EVENT_TYPES}
+"""The schema version that this code writes, by type."""
+
+UPCASTERS: Mapping[tuple[str, int], Callable[[Data], Data]] = {}
+"""(type, n) -> function from the data of schema version n to that of n+1."""
+
+
+def encode(event: Event) -> tuple[str, int, str]:
+    """Return an event's (type, schema version, data as JSON text)."""
+    name = type(event).__name__
+    return name, SCHEMA_VERSIONS[name], to_json(_WRITERS[name](event))
+
+
+def decode(type_name: str, schema_version: int, data: str) -> Event:
+    """Read an event of any schema version ever written.
+
+    Raises:
+        InvalidEvent: unknown type, a version newer than this code, or data of another shape.
+    """
+    newest = SCHEMA_VERSIONS.get(type_name)
+    if newest is None or not 1 <= schema_version <= newest:
+        raise InvalidEvent(f"{type_name} of schema version {schema_version} is not known here")
+    try:
+        fields: Data = json.loads(data)
+        for version in range(schema_version, newest):
+            fields = UPCASTERS[type_name, version](fields)
+        return _READERS[type_name](fields)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InvalidEvent(f"{type_name} has data of another shape: {error!r}") from error
+
+
+def encode_metadata(metadata: Metadata) -> str:
+    """Return metadata as JSON text."""
+    causation = metadata.causation_id
+    return to_json(
+        {
+            "correlation_id": metadata.correlation_id,
+            "causation_id": None if causation is None else str(causation),
+            "traceparent": metadata.traceparent,
+            "actor": metadata.actor,
+        }
+    )
+
+
+def decode_metadata(text: str) -> Metadata:
+    """Read metadata from JSON text; raises `InvalidEvent` for any other shape."""
+    try:
+        fields = json.loads(text)
+        causation = fields["causation_id"]
+        return Metadata(
+            correlation_id=fields["correlation_id"],
+            causation_id=None if causation is None else UUID(causation),
+            traceparent=fields["traceparent"],
+            actor=fields["actor"],
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InvalidEvent(f"event metadata of another shape: {error!r}") from error
+
+
+def recorded(stored: StoredEvent) -> RecordedEvent:
+    """Read the meaning of a stored event; raises `InvalidEvent` where it has none."""
+    return RecordedEvent(
+        event_id=stored.event_id,
+        task_id=stored.task_id,
+        version=stored.version,
+        event=decode(stored.type, stored.schema_version, stored.data),
+        metadata=decode_metadata(stored.metadata),
+        recorded_at=stored.recorded_at,
+    )
+
+
+def to_json(value: object) -> str:
+    """Return compact JSON; refuses NaN and infinities, which JSON does not have."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def _commitment(commitment: Commitment | None) -> Data | None:
+    return None if commitment is None else {"hmac": commitment.hmac, "size": commitment.size}
+
+
+def _read_commitment(fields: Data) -> Commitment:
+    return Commitment(hmac=fields["hmac"], size=fields["size"])
+
+
+def _read_optional_commitment(fields: Data | None) -> Commitment | None:
+    return None if fields is None else _read_commitment(fields)
+
+
+def _write_submitted(event: TaskSubmitted) -> Data:
+    return {
+        "options": asdict(event.options),
+        "circuit": _commitment(event.circuit),
+        "parameters": _commitment(event.parameters),
+    }
+
+
+def _read_submitted(fields: Data) -> TaskSubmitted:
+    return TaskSubmitted(
+        options=RunOptions(**fields["options"]),
+        circuit=_read_commitment(fields["circuit"]),
+        parameters=_read_optional_commitment(fields["parameters"]),
+    )
+
+
+def _write_completed(event: TaskCompleted) -> Data:
+    return {
+        "attempt": event.attempt,
+        "result": _commitment(event.result),
+        "memory": _commitment(event.memory),
+        "execution": event.execution,
+    }
+
+
+def _read_completed(fields: Data) -> TaskCompleted:
+    return TaskCompleted(
+        attempt=fields["attempt"],
+        result=_read_commitment(fields["result"]),
+        memory=_read_optional_commitment(fields["memory"]),
+        execution=fields["execution"],
+    )
+
+
+def _read_requeued(fields: Data) -> TaskRequeued:
+    return TaskRequeued(
+        attempt=fields["attempt"],
+        reason=RequeueReason(fields["reason"]),
+        detail=fields["detail"],
+    )
+
+
+_WRITERS: Mapping[str, Callable[[Any], Data]] = {
+    "TaskSubmitted": _write_submitted,
+    "ProcessingStarted": asdict,
+    "TaskCompleted": _write_completed,
+    "TaskFailed": asdict,
+    "TaskCancelled": asdict,
+    "TaskRequeued": asdict,
+}
+_READERS: Mapping[str, Callable[[Data], Event]] = {
+    "TaskSubmitted": _read_submitted,
+    "ProcessingStarted": lambda fields: ProcessingStarted(**fields),
+    "TaskCompleted": _read_completed,
+    "TaskFailed": lambda fields: TaskFailed(**fields),
+    "TaskCancelled": lambda fields: TaskCancelled(**fields),
+    "TaskRequeued": _read_requeued,
+}

@@ -1,0 +1,55 @@
+"""Every error ketlog raises on purpose.
+
+    KetlogError
+    ├── TransitionRefused      the task's state does not allow the command
+    ├── InvalidEvent           stored data that no known event type explains
+    ├── EmptyAppend            an append call without appends
+    ├── AppendRefused          this one append can never be stored (its data is not storable)
+    ├── StoreError
+    │   ├── StoreUnavailable   nothing was written; try again later
+    │   └── OutcomeUnknown     the connection broke during the commit and time ran out
+    ├── BrokerUnavailable      RabbitMQ cannot be reached or does not take messages
+    └── SimulatorDied          a simulator child ended by itself while it ran a circuit
+
+A lost compare-and-set is no error: it is the `Conflict` value of `domain.log`.
+"""
+
+
+class KetlogError(Exception):
+    """Base of every error that ketlog raises on purpose."""
+
+
+class TransitionRefused(KetlogError):
+    """The task's state does not allow the command."""
+
+
+class InvalidEvent(KetlogError):
+    """A stored event has a type, schema version or data that this version cannot read."""
+
+
+class EmptyAppend(KetlogError):
+    """An append call carried no append: a caller's bug, refused before it reaches the log."""
+
+
+class AppendRefused(KetlogError):
+    """The database refused this append's data; its neighbours were stored without it."""
+
+
+class StoreError(KetlogError):
+    """The event log could not do what was asked."""
+
+
+class StoreUnavailable(StoreError):
+    """The event log cannot be reached in time; nothing was written."""
+
+
+class OutcomeUnknown(StoreError):
+    """The connection broke while a commit was under way and its outcome could not be learnt."""
+
+
+class BrokerUnavailable(KetlogError):
+    """RabbitMQ cannot be reached, or refuses or delays what was sent to it."""
+
+
+class SimulatorDied(KetlogError):
+    """A simulator child ended by itself while it ran a circuit."""

@@ -1,0 +1,192 @@
+"""What the domain needs from the world, as Protocols. Adapters implement them; twins in
+`infrastructure.memory` implement them too, and one conformance suite runs against both.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+from uuid import UUID
+
+from domain.log import (
+    Append,
+    AppendResult,
+    History,
+    LogCursor,
+    StoredEvent,
+)
+from domain.projection import StatusEntry
+from domain.status import Status
+
+
+class EventLog(Protocol):
+    """The append-only log of all tasks."""
+
+    async def append(self, appends: Sequence[Append]) -> list[AppendResult]:
+        """Store a batch in one transaction; each append is accepted or refused by itself.
+
+        With each accepted event its payloads, the projection, the outbox and the lease change, or
+        nothing does. Repeating an append that was stored before gives its first `Appended` again.
+
+        Args:
+            appends: at least one, at most one a task.
+
+        Returns:
+            One result for each append, in the order given.
+
+        Raises:
+            EmptyAppend: the batch is empty.
+            AppendRefused: the data of a batch of one cannot be stored.
+            StoreUnavailable: nothing was written.
+            OutcomeUnknown: the connection broke and it is not known what was written.
+        """
+        ...
+
+    async def histories(self, task_ids: Collection[UUID]) -> dict[UUID, History]:
+        """Return the streams and payloads of these tasks; unknown ids are missing."""
+        ...
+
+    async def stream(self, task_id: UUID) -> list[StoredEvent]:
+        """Return all events of one task as stored, oldest first; empty for an unknown id."""
+        ...
+
+    async def read(self, after: LogCursor, limit: int) -> list[StoredEvent]:
+        """Return the next events of the whole log after a cursor, never skipping one.
+
+        Events of transactions that are still open, or began before one that is, come later.
+        """
+        ...
+
+
+class Appender(Protocol):
+    """Adds single events to the log; concurrent calls share transactions."""
+
+    async def append(self, append: Append, deadline: float | None = None) -> AppendResult:
+        """Store one event.
+
+        Args:
+            deadline: seconds this call may take; `None` waits until the database is back.
+
+        Raises:
+            AppendRefused, StoreUnavailable, OutcomeUnknown: as `EventLog.append`.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class TaskView:
+    """A task as a status answer shows it; read in one statement from the projection and the log.
+
+    Attributes:
+        result: the counts as JSON text, exactly as stored; `None` before the end or after erasure.
+        memory: the per-shot outcomes as JSON text, if they were asked for.
+        execution: how the run was made, once it completed.
+    """
+
+    task_id: UUID
+    version: int
+    status: Status
+    shots: int
+    attempt: int
+    correlation_id: str
+    submitted_at: datetime
+    started_at: datetime | None
+    completed_at: datetime | None
+    error_code: str | None
+    error_message: str | None
+    history: Sequence[StatusEntry]
+    result: bytes | None
+    memory: bytes | None
+    execution: Mapping[str, Any] | None
+
+
+class TaskQueries(Protocol):
+    """Reads the projection."""
+
+    async def view(self, task_id: UUID) -> TaskView | None:
+        """Return one task, or `None` for an unknown id; raises `StoreUnavailable`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxRow:
+    """A task that no worker has claimed yet.
+
+    Attributes:
+        row_id: grows with every insertion; a requeued task has a new one.
+        message_id: id of the event that made the task pending.
+        dispatch_number: set once the broker has confirmed a message for it.
+    """
+
+    row_id: int
+    task_id: UUID
+    message_id: UUID
+    correlation_id: str
+    traceparent: str
+    dispatch_number: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatched:
+    """The dispatched and unclaimed rows at one moment.
+
+    Attributes:
+        numbers: their dispatch numbers, ascending.
+        last_number: the highest number ever given.
+    """
+
+    numbers: Sequence[int]
+    last_number: int
+
+
+class Outbox(Protocol):
+    """The waiting room: every pending task, dispatched or not."""
+
+    async def choose(self, window: int) -> list[OutboxRow]:
+        """Return the rows to publish next: oldest first, so many as the window has room for."""
+        ...
+
+    async def record_dispatched(self, row_ids: Sequence[int]) -> int:
+        """Number the rows whose messages the broker confirmed; returns how many still waited."""
+        ...
+
+    async def dispatched(self) -> Dispatched:
+        """Return which numbers are dispatched and unclaimed."""
+        ...
+
+    async def forget(self, numbers: Sequence[int] | None) -> int:
+        """Make dispatched rows wait again: these numbers, or all for `None`; returns how many."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ExpiredLease:
+    """A claim whose worker has not renewed it in time."""
+
+    task_id: UUID
+    attempt: int
+    worker_id: str
+
+
+class Leases(Protocol):
+    """Who runs what until when, by the database's clock."""
+
+    async def renew(self, worker_id: str, task_ids: Collection[UUID], seconds: float) -> set[UUID]:
+        """Extend this worker's leases on these tasks; returns those it still holds."""
+        ...
+
+    async def expired(self, limit: int) -> list[ExpiredLease]:
+        """Return leases that have run out, oldest first."""
+        ...
+
+
+class Broker(Protocol):
+    """The publishing side of the message broker."""
+
+    async def publish(self, rows: Sequence[OutboxRow]) -> list[int]:
+        """Publish one thin message a row; returns the row ids that the broker has confirmed.
+
+        Raises:
+            BrokerUnavailable: nothing can be published now.
+        """
+        ...

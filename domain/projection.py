@@ -1,0 +1,91 @@
+"""What each event changes in the status that users see.
+
+One function serves the fold of `domain.task`, the in-memory store and the columns that the append
+statement of PostgreSQL writes, so the projection and a replay of the log cannot drift apart. The
+times are not here: they are the event's `recorded_at`, which only the log knows.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import assert_never
+
+from domain.events import (
+    Event,
+    ProcessingStarted,
+    TaskCancelled,
+    TaskCompleted,
+    TaskFailed,
+    TaskRequeued,
+    TaskSubmitted,
+)
+from domain.log import RecordedEvent
+from domain.status import Status
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What an event changes; `None` leaves a column as it is.
+
+    Attributes:
+        status: the new status. Pending puts the task into the outbox, processing makes a lease
+            and takes it out, a terminal status ends both.
+        note: the line that the status history shows.
+    """
+
+    status: Status
+    note: str
+    shots: int | None = None
+    attempt: int | None = None
+    error_code: str | None = None
+    error_message: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StatusEntry:
+    """One line of a task's status history."""
+
+    status: Status
+    transitioned_at: datetime
+    notes: str
+
+
+def change_of(event: Event) -> Change:
+    """Return what an event changes in the projection."""
+    match event:
+        case TaskSubmitted(options=options):
+            return Change(event.status, "Task created", shots=options.shots, attempt=0)
+        case ProcessingStarted(attempt=attempt):
+            return Change(event.status, "Worker started processing", attempt=attempt)
+        case TaskCompleted():
+            return Change(event.status, "Task completed successfully")
+        case TaskFailed(code=code):
+            return Change(
+                event.status,
+                f"Task failed: {code}",
+                error_code=code,
+                error_message=error_message(event),
+            )
+        case TaskCancelled():
+            return Change(event.status, "Task cancelled")
+        case TaskRequeued(reason=reason):
+            return Change(event.status, f"Task requeued: {reason}")
+        case _:
+            assert_never(event)
+
+
+def error_message(failure: TaskFailed) -> str:
+    """Return the sentence a user reads: the reason and, where known, its place in the circuit."""
+    if failure.line is None:
+        return failure.message
+    if failure.column is None:
+        return f"line {failure.line}: {failure.message}"
+    return f"line {failure.line}, column {failure.column}: {failure.message}"
+
+
+def status_history(events: tuple[RecordedEvent, ...]) -> list[StatusEntry]:
+    """Return the status history that a stream of events amounts to, oldest first."""
+    entries = []
+    for recorded in events:
+        change = change_of(recorded.event)
+        entries.append(StatusEntry(change.status, recorded.recorded_at, change.note))
+    return entries

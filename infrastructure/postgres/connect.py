@@ -1,0 +1,191 @@
+"""Connections to PostgreSQL: one place for roles, time limits and what counts as "away".
+
+The quickstart's URL names the owner of the database. Processes work in a role that may only add to
+the log, which they take on connecting, so the same URL serves.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TypeAlias
+
+import asyncpg
+from asyncpg.pool import PoolConnectionProxy
+
+from domain.errors import StoreUnavailable
+
+APPLICATION_ROLE = "ketlog_app"
+CONNECT_TIMEOUT_SECONDS = 2.0
+STATEMENT_TIMEOUT_MS = 5_000
+IDLE_IN_TRANSACTION_TIMEOUT_MS = 5_000
+LOCK_TIMEOUT_MS = 4_000
+
+Connection: TypeAlias = asyncpg.Connection | PoolConnectionProxy
+
+UNREACHABLE = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.QueryCanceledError,
+    asyncpg.InterfaceError,
+    asyncpg.DiskFullError,
+    asyncpg.OutOfMemoryError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.ReadOnlySQLTransactionError,
+)
+"""What PostgreSQL or the way to it does when it is away, overloaded or going down: try again."""
+
+
+def server_settings(application_name: str) -> dict[str, str]:
+    """Return the session settings of every connection; times in milliseconds.
+
+    The tables are read and written by key alone. Plans made while they were empty must not turn
+    into sequential scans when they are not, so those are ruled out.
+    """
+    return {
+        "application_name": application_name,
+        "statement_timeout": str(STATEMENT_TIMEOUT_MS),
+        "lock_timeout": str(LOCK_TIMEOUT_MS),
+        "idle_in_transaction_session_timeout": str(IDLE_IN_TRANSACTION_TIMEOUT_MS),
+        "enable_seqscan": "off",
+        "plan_cache_mode": "force_generic_plan",
+        "jit": "off",
+        "timezone": "UTC",
+        "tcp_keepalives_idle": "5",
+        "tcp_keepalives_interval": "2",
+        "tcp_keepalives_count": "3",
+    }
+
+
+async def prepare(connection: Connection) -> None:
+    """Take the application's role and bound whole transactions where the server can (17+)."""
+    await connection.execute(f"SET ROLE {APPLICATION_ROLE}")
+    if connection.get_server_version().major >= 17:  # noqa: PLR2004 - the release that brought it
+        await connection.execute(f"SET transaction_timeout = {2 * STATEMENT_TIMEOUT_MS}")
+
+
+async def connect(dsn: str, application_name: str, **settings: str) -> asyncpg.Connection:
+    """Open one connection of its own, for what must not come from the pool (LISTEN, leadership).
+
+    Raises:
+        StoreUnavailable: PostgreSQL cannot be reached or refuses connections now.
+    """
+    async with translated_errors():
+        connection = await asyncpg.connect(
+            dsn,
+            timeout=CONNECT_TIMEOUT_SECONDS,
+            server_settings=server_settings(application_name) | settings,
+        )
+        try:
+            await prepare(connection)
+        except BaseException:
+            connection.terminate()
+            raise
+        return connection
+
+
+class Database:
+    """A pool that opens when PostgreSQL is there, and says `StoreUnavailable` when it is not.
+
+    Args:
+        dsn: `postgresql://` URL.
+        size: most connections at a time.
+        application_name: shown in `pg_stat_activity`.
+    """
+
+    def __init__(self, dsn: str, *, size: int, application_name: str) -> None:
+        self._dsn = dsn
+        self._size = size
+        self._application_name = application_name
+        self._pool: asyncpg.Pool | None = None
+        self._opening = asyncio.Lock()
+
+    @property
+    def dsn(self) -> str:
+        """The URL this database was made with."""
+        return self._dsn
+
+    @asynccontextmanager
+    async def connection(self, wait_seconds: float = 2.0) -> AsyncIterator[Connection]:
+        """Lend a connection.
+
+        Args:
+            wait_seconds: longest wait for a free one.
+
+        Raises:
+            StoreUnavailable: PostgreSQL is away, or every connection stayed busy.
+        """
+        async with translated_errors():
+            pool = await self._open()
+            connection = await pool.acquire(timeout=wait_seconds)
+        try:
+            async with translated_errors():
+                yield connection
+        finally:
+            # Releasing resets the session; on a dead peer that must not hold up the caller.
+            await _release(pool, connection)
+
+    async def ping(self) -> None:
+        """Ask for an answer; raises `StoreUnavailable` when none comes."""
+        async with self.connection() as connection:
+            await connection.execute("SELECT 1")
+
+    async def close(self, timeout: float = 2.0) -> None:
+        """Close all connections, the busy ones too once `timeout` seconds have passed."""
+        if self._pool is None:
+            return
+        try:
+            await asyncio.wait_for(self._pool.close(), timeout)
+        except UNREACHABLE:
+            self._pool.terminate()
+        self._pool = None
+
+    async def _open(self) -> asyncpg.Pool:
+        if self._pool is not None:
+            return self._pool
+        async with self._opening:
+            if self._pool is None:
+                self._pool = await asyncpg.create_pool(
+                    self._dsn,
+                    min_size=1,
+                    max_size=self._size,
+                    timeout=CONNECT_TIMEOUT_SECONDS,
+                    init=prepare,
+                    reset=_keep_session,
+                    max_inactive_connection_lifetime=60.0,
+                    server_settings=server_settings(self._application_name),
+                )
+            return self._pool
+
+
+@asynccontextmanager
+async def translated_errors() -> AsyncIterator[None]:
+    """Turn what PostgreSQL raises when it is away into `StoreUnavailable`."""
+    try:
+        yield
+    except UNREACHABLE as error:
+        raise StoreUnavailable(f"PostgreSQL is away: {describe(error)}") from error
+
+
+def describe(error: BaseException) -> str:
+    """Return an error's class and first line, which never holds a row's content."""
+    lines = str(error).splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+
+
+async def _keep_session(_connection: Connection) -> None:
+    """Skip asyncpg's RESET ALL between uses: it would drop the role, and costs a round trip."""
+
+
+async def _release(pool: asyncpg.Pool, connection: PoolConnectionProxy) -> None:
+    try:
+        await asyncio.shield(pool.release(connection, timeout=1.0))
+    except UNREACHABLE:
+        connection.terminate()
