@@ -1,0 +1,1 @@
+"""The stack without Docker: private PostgreSQL and RabbitMQ servers and their supervision."""
