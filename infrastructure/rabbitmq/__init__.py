@@ -1,0 +1,1 @@
+"""The adapter to RabbitMQ: topology, thin messages, publishing, consuming and probing."""
