@@ -2,10 +2,10 @@
 `infrastructure.memory` implement them too, and one conformance suite runs against both.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Protocol
 from uuid import UUID
 
 from domain.log import (
@@ -80,7 +80,7 @@ class TaskView:
     Attributes:
         result: the counts as JSON text, exactly as stored; `None` before the end or after erasure.
         memory: the per-shot outcomes as JSON text, if they were asked for.
-        execution: how the run was made, once it completed.
+        execution: how the run was made, once it completed, as JSON text exactly as stored.
     """
 
     task_id: UUID
@@ -97,7 +97,7 @@ class TaskView:
     history: Sequence[StatusEntry]
     result: bytes | None
     memory: bytes | None
-    execution: Mapping[str, Any] | None
+    execution: bytes | None
 
 
 class TaskQueries(Protocol):

@@ -137,12 +137,12 @@ class Database:
         async with self.connection() as connection:
             await connection.execute("SELECT 1")
 
-    async def close(self, timeout: float = 2.0) -> None:
-        """Close all connections, the busy ones too once `timeout` seconds have passed."""
+    async def close(self, grace_seconds: float = 2.0) -> None:
+        """Close all connections, the busy ones too once `grace_seconds` have passed."""
         if self._pool is None:
             return
         try:
-            await asyncio.wait_for(self._pool.close(), timeout)
+            await asyncio.wait_for(self._pool.close(), grace_seconds)
         except UNREACHABLE:
             self._pool.terminate()
         self._pool = None
