@@ -1,0 +1,3 @@
+DROP TABLE leases;
+DROP SEQUENCE dispatch_numbers;
+DROP TABLE outbox;
