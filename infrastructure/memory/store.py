@@ -1,0 +1,289 @@
+"""The event log, projection, outbox and leases as plain Python.
+
+Says in a page what the SQL of `infrastructure.postgres` does, and passes the same conformance suite.
+Nothing here awaits, so every call is one transaction.
+"""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from domain.codec import encode, encode_metadata, recorded, to_json
+from domain.errors import EmptyAppend
+from domain.events import ProcessingStarted, TaskCompleted
+from domain.hashing import GENESIS, event_hash
+from domain.log import (
+    Append,
+    Appended,
+    AppendResult,
+    Conflict,
+    History,
+    LogCursor,
+    StoredEvent,
+)
+from domain.payloads import Payload, PayloadKind
+from domain.ports import Dispatched, ExpiredLease, OutboxRow, TaskView
+from domain.projection import Change, change_of, status_history
+from domain.status import Status
+
+
+@dataclass(slots=True)
+class _Row:
+    """A row of the projection."""
+
+    status: Status
+    shots: int
+    attempt: int
+    correlation_id: str
+    submitted_at: datetime
+    started_at: datetime | None = None
+    completed_at: datetime | None = None
+    error_code: str | None = None
+    error_message: str | None = None
+
+
+@dataclass(slots=True)
+class _Lease:
+    attempt: int
+    worker_id: str
+    expires_at: datetime
+
+
+@dataclass(slots=True)
+class _Counter:
+    value: int = 0
+
+    def next(self) -> int:
+        self.value += 1
+        return self.value
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(slots=True)
+class MemoryStore:
+    """`EventLog`, `TaskQueries`, `Outbox` and `Leases` of `domain.ports` in one object.
+
+    Attributes:
+        clock: returns the time with which events are recorded and leases measured.
+    """
+
+    clock: Callable[[], datetime] = _now
+    streams: dict[UUID, list[StoredEvent]] = field(default_factory=dict)
+    payload_rows: dict[UUID, dict[str, Payload]] = field(default_factory=dict)
+    _projection: dict[UUID, _Row] = field(default_factory=dict)
+    _waiting: dict[UUID, OutboxRow] = field(default_factory=dict)
+    _leases: dict[UUID, _Lease] = field(default_factory=dict)
+    _positions: _Counter = field(default_factory=_Counter)
+    _transactions: _Counter = field(default_factory=_Counter)
+    _row_ids: _Counter = field(default_factory=_Counter)
+    _dispatch_numbers: _Counter = field(default_factory=_Counter)
+
+    async def append(self, appends: Sequence[Append]) -> list[AppendResult]:
+        """See `domain.ports.EventLog.append`."""
+        if not appends:
+            raise EmptyAppend("a batch of appends must hold at least one")
+        encoded = [(encode(append.event), encode_metadata(append.metadata)) for append in appends]
+        xid = self._transactions.next()
+        return [
+            self._append(append, xid, *event, metadata)
+            for append, (event, metadata) in zip(appends, encoded, strict=True)
+        ]
+
+    async def histories(self, task_ids: Collection[UUID]) -> dict[UUID, History]:
+        """See `domain.ports.EventLog.histories`."""
+        return {
+            task_id: History(
+                tuple(map(recorded, self.streams[task_id])),
+                {
+                    kind: payload
+                    for kind, payload in self.payload_rows[task_id].items()
+                    if kind in {PayloadKind.CIRCUIT, PayloadKind.PARAMETERS}
+                },
+            )
+            for task_id in task_ids
+            if task_id in self.streams
+        }
+
+    async def stream(self, task_id: UUID) -> list[StoredEvent]:
+        """See `domain.ports.EventLog.stream`."""
+        return list(self.streams.get(task_id, ()))
+
+    async def read(self, after: LogCursor, limit: int) -> list[StoredEvent]:
+        """See `domain.ports.EventLog.read`."""
+        log = sorted(
+            (event for stream in self.streams.values() for event in stream),
+            key=lambda event: (event.xid, event.position),
+        )
+        return [event for event in log if (event.xid, event.position) > after][:limit]
+
+    async def view(self, task_id: UUID) -> TaskView | None:
+        """See `domain.ports.TaskQueries.view`."""
+        row = self._projection.get(task_id)
+        if row is None:
+            return None
+        events = tuple(map(recorded, self.streams[task_id]))
+        last = events[-1].event
+        payloads = self.payload_rows[task_id]
+        result, memory = payloads.get(PayloadKind.RESULT), payloads.get(PayloadKind.MEMORY)
+        return TaskView(
+            task_id=task_id,
+            version=len(events),
+            status=row.status,
+            shots=row.shots,
+            attempt=row.attempt,
+            correlation_id=row.correlation_id,
+            submitted_at=row.submitted_at,
+            started_at=row.started_at,
+            completed_at=row.completed_at,
+            error_code=row.error_code,
+            error_message=row.error_message,
+            history=status_history(events),
+            result=None if result is None else result.body,
+            memory=None if memory is None else memory.body,
+            execution=(
+                to_json(last.execution).encode() if isinstance(last, TaskCompleted) else None
+            ),
+        )
+
+    async def choose(self, window: int) -> list[OutboxRow]:
+        """See `domain.ports.Outbox.choose`."""
+        waiting = [row for row in self._waiting.values() if row.dispatch_number is None]
+        room = window - (len(self._waiting) - len(waiting))
+        return sorted(waiting, key=lambda row: row.row_id)[: max(0, room)]
+
+    async def record_dispatched(self, row_ids: Sequence[int]) -> int:
+        """See `domain.ports.Outbox.record_dispatched`."""
+        confirmed = [
+            row
+            for row in self._waiting.values()
+            if row.row_id in row_ids and row.dispatch_number is None
+        ]
+        for row in confirmed:
+            self._waiting[row.task_id] = replace(row, dispatch_number=self._dispatch_numbers.next())
+        return len(confirmed)
+
+    async def dispatched(self) -> Dispatched:
+        """See `domain.ports.Outbox.dispatched`."""
+        numbers = [
+            row.dispatch_number for row in self._waiting.values() if row.dispatch_number is not None
+        ]
+        return Dispatched(sorted(numbers), self._dispatch_numbers.value)
+
+    async def forget(self, numbers: Sequence[int] | None) -> int:
+        """See `domain.ports.Outbox.forget`."""
+        lost = [
+            row
+            for row in self._waiting.values()
+            if row.dispatch_number is not None
+            and (numbers is None or row.dispatch_number in numbers)
+        ]
+        for row in lost:
+            self._waiting[row.task_id] = replace(row, dispatch_number=None)
+        return len(lost)
+
+    async def renew(self, worker_id: str, task_ids: Collection[UUID], seconds: float) -> set[UUID]:
+        """See `domain.ports.Leases.renew`."""
+        held = {
+            task_id
+            for task_id in task_ids
+            if task_id in self._leases and self._leases[task_id].worker_id == worker_id
+        }
+        for task_id in held:
+            self._leases[task_id].expires_at = self.clock() + timedelta(seconds=seconds)
+        return held
+
+    async def expired(self, limit: int) -> list[ExpiredLease]:
+        """See `domain.ports.Leases.expired`."""
+        now = self.clock()
+        late = sorted(
+            ((task_id, lease) for task_id, lease in self._leases.items() if lease.expires_at < now),
+            key=lambda item: item[1].expires_at,
+        )
+        return [
+            ExpiredLease(task_id, lease.attempt, lease.worker_id) for task_id, lease in late[:limit]
+        ]
+
+    def _append(
+        self,
+        append: Append,
+        xid: int,
+        type_name: str,
+        schema_version: int,
+        data: str,
+        metadata: str,
+    ) -> AppendResult:
+        stream = self.streams.get(append.task_id, [])
+        if append.expected_version != len(stream):
+            return self._lost(append, stream)
+        stored = StoredEvent(
+            position=self._positions.next(),
+            xid=xid,
+            event_id=append.event_id,
+            task_id=append.task_id,
+            version=len(stream) + 1,
+            type=type_name,
+            schema_version=schema_version,
+            data=data,
+            metadata=metadata,
+            recorded_at=max([self.clock(), *(event.recorded_at for event in stream[-1:])]),
+            hash=b"",
+        )
+        previous = stream[-1].hash if stream else GENESIS
+        stored = replace(stored, hash=event_hash(previous, stored))
+        self.streams[append.task_id] = [*stream, stored]
+        self.payload_rows.setdefault(append.task_id, {}).update(
+            {payload.kind: payload for payload in append.payloads}
+        )
+        self._project(append, stored.recorded_at)
+        return Appended(append.task_id, stored.version, append.event_id, stored.recorded_at)
+
+    def _lost(self, append: Append, stream: list[StoredEvent]) -> AppendResult:
+        for stored in stream[append.expected_version :][:1]:
+            if stored.event_id == append.event_id:
+                return Appended(append.task_id, stored.version, stored.event_id, stored.recorded_at)
+        return Conflict(append.task_id, append.expected_version, len(stream))
+
+    def _project(self, append: Append, recorded_at: datetime) -> None:
+        task_id, change = append.task_id, change_of(append.event)
+        row = self._projection.get(task_id)
+        if row is None:
+            row = self._projection[task_id] = _Row(
+                change.status,
+                change.shots or 0,
+                change.attempt or 0,
+                append.metadata.correlation_id,
+                recorded_at,
+            )
+        _move(row, change, recorded_at)
+        self._waiting.pop(task_id, None)
+        self._leases.pop(task_id, None)
+        if change.status is Status.PENDING:
+            self._waiting[task_id] = OutboxRow(
+                row_id=self._row_ids.next(),
+                task_id=task_id,
+                message_id=append.event_id,
+                correlation_id=append.metadata.correlation_id,
+                traceparent=append.metadata.traceparent,
+            )
+        elif isinstance(append.event, ProcessingStarted):
+            self._leases[task_id] = _Lease(
+                append.event.attempt,
+                append.event.worker_id,
+                recorded_at + timedelta(seconds=append.lease_seconds or 0.0),
+            )
+
+
+def _move(row: _Row, change: Change, recorded_at: datetime) -> None:
+    row.status = change.status
+    row.attempt = row.attempt if change.attempt is None else change.attempt
+    if change.status is Status.PENDING:
+        row.started_at = None
+    elif change.status is Status.PROCESSING:
+        row.started_at = recorded_at
+    row.completed_at = recorded_at if change.status.terminal else None
+    row.error_code = change.error_code
+    row.error_message = change.error_message

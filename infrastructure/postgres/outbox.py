@@ -1,0 +1,39 @@
+"""The outbox in PostgreSQL."""
+
+from collections.abc import Sequence
+
+from domain.ports import Dispatched, OutboxRow
+from infrastructure.postgres.connect import Database
+from infrastructure.postgres.statements import statement
+
+
+class PostgresOutbox:
+    """`domain.ports.Outbox` over one database. No call holds a transaction open behind itself."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def choose(self, window: int) -> list[OutboxRow]:
+        """See `domain.ports.Outbox.choose`."""
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(statement("choose_next"), window)
+        return [OutboxRow(**row) for row in rows]
+
+    async def record_dispatched(self, row_ids: Sequence[int]) -> int:
+        """See `domain.ports.Outbox.record_dispatched`."""
+        return await self._update("record_dispatched", list(row_ids))
+
+    async def dispatched(self) -> Dispatched:
+        """See `domain.ports.Outbox.dispatched`."""
+        async with self._database.connection() as connection:
+            (row,) = await connection.fetch(statement("dispatched"))
+        return Dispatched(**row)
+
+    async def forget(self, numbers: Sequence[int] | None) -> int:
+        """See `domain.ports.Outbox.forget`."""
+        return await self._update("forget_dispatched", None if numbers is None else list(numbers))
+
+    async def _update(self, name: str, argument: list[int] | None) -> int:
+        async with self._database.connection() as connection:
+            tag = await connection.execute(statement(name), argument)
+        return int(tag.rpartition(" ")[2])

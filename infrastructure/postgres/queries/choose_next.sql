@@ -1,0 +1,10 @@
+-- What is published next: the oldest waiting rows, as many as the dispatch window has room for.
+-- This is the one place where the order of work is decided.
+SELECT row_id, task_id, message_id, correlation_id, traceparent
+FROM outbox
+WHERE dispatch_number IS NULL
+ORDER BY row_id
+LIMIT greatest(
+    0,
+    $1::bigint - (SELECT count(*) FROM outbox WHERE dispatch_number IS NOT NULL)
+)
