@@ -43,12 +43,10 @@ class Consumer:
     @property
     def connected(self) -> bool:
         """Whether there is a channel on which messages can arrive."""
-        ...
 
     @property
     def generation(self) -> int:
         """Number of the present channel; 0 before the first. Deliveries of others are void."""
-        ...
 
     async def start(
         self,
@@ -62,7 +60,6 @@ class Consumer:
             on_void: called when a channel is gone, with its generation: its unacknowledged
                 deliveries belong to the broker again.
         """
-        ...
 
     async def set_demand(self, count: int) -> None:
         """Say how many deliveries may be unacknowledged at a time; 0 stops them.
@@ -71,20 +68,15 @@ class Consumer:
         arrives until the demand is raised, whatever is acknowledged in the meantime. After a
         change the new demand counts from zero: deliveries in hand from before do not use it up.
         """
-        ...
 
     async def ack(self, deliveries: Collection[Delivery]) -> None:
         """Tell the broker that these are dealt with (runs of them in one frame)."""
-        ...
 
     async def give_back(self, deliveries: Collection[Delivery]) -> None:
         """Return these to the queue for another worker; counts towards `x-delivery-limit`."""
-        ...
 
     async def reject(self, deliveries: Collection[Delivery]) -> None:
         """Send these to the dead-letter queue: they can never be understood."""
-        ...
 
     async def close(self) -> None:
         """Stop; what is unacknowledged goes back to the queue. Takes no longer than 2 s."""
-        ...
