@@ -1,6 +1,7 @@
 """The event log, projection, outbox and leases as plain Python.
 
-Says in a page what the SQL of `infrastructure.postgres` does, and passes the same conformance suite.
+Says in a page what the SQL of `infrastructure.postgres` does, and passes the same conformance
+suite.
 Nothing here awaits, so every call is one transaction.
 """
 
@@ -89,7 +90,7 @@ class MemoryStore:
         encoded = [(encode(append.event), encode_metadata(append.metadata)) for append in appends]
         xid = self._transactions.next()
         return [
-            self._append(append, xid, *event, metadata)
+            self._append(append, xid, event, metadata)
             for append, (event, metadata) in zip(appends, encoded, strict=True)
         ]
 
@@ -208,14 +209,9 @@ class MemoryStore:
         ]
 
     def _append(
-        self,
-        append: Append,
-        xid: int,
-        type_name: str,
-        schema_version: int,
-        data: str,
-        metadata: str,
+        self, append: Append, xid: int, encoded: tuple[str, int, str], metadata: str
     ) -> AppendResult:
+        type_name, schema_version, data = encoded
         stream = self.streams.get(append.task_id, [])
         if append.expected_version != len(stream):
             return self._lost(append, stream)

@@ -1,0 +1,68 @@
+"""Ids sort, derive and validate as they should."""
+
+import uuid
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.identifiers import (
+    correlation_id_of_trace,
+    is_correlation_id,
+    is_traceparent,
+    new_traceparent,
+    task_id_for_key,
+    uuid7,
+)
+
+
+def test_uuid7_has_version_variant_and_the_time() -> None:
+    made = uuid7()
+    assert made.version == 7
+    assert made.variant == uuid.RFC_4122
+    later = uuid7()
+    assert later.int >> 80 >= made.int >> 80
+    assert made != later
+
+
+@given(st.text(max_size=20), st.text(max_size=20), st.text(max_size=20), st.text(max_size=20))
+def test_ids_of_keys_differ_exactly_when_the_keys_do(a: str, b: str, c: str, d: str) -> None:
+    assert (task_id_for_key(a, b) == task_id_for_key(c, d)) == ((a, b) == (c, d))
+
+
+def test_an_id_of_a_key_is_a_uuid_and_stays_the_same() -> None:
+    derived = task_id_for_key("", "order-66")
+    assert derived.version == 8
+    # Changing this would turn every client's retry into a new task.
+    assert str(derived) == "9451eaa2-029a-80e9-a5e2-b0573deeaa0d"
+
+
+@pytest.mark.parametrize("text", ["a", "abc-123 ~", "x" * 128])
+def test_printable_ascii_is_a_correlation_id(text: str) -> None:
+    assert is_correlation_id(text)
+
+
+@pytest.mark.parametrize("text", ["", "x" * 129, "é", "a\n", "a\x00", "\x7f"])
+def test_anything_else_is_none(text: str) -> None:
+    assert not is_correlation_id(text)
+
+
+def test_a_new_traceparent_is_valid_and_gives_its_trace_id() -> None:
+    traceparent = new_traceparent()
+    assert is_traceparent(traceparent)
+    assert uuid.UUID(correlation_id_of_trace(traceparent)).hex == traceparent[3:35]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331",
+        "ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+        "00-00000000000000000000000000000000-b7ad6b7169203331-01",
+        "00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01",
+        "00-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-01",
+    ],
+)
+def test_a_malformed_traceparent_is_refused(text: str) -> None:
+    assert not is_traceparent(text)
