@@ -1,0 +1,108 @@
+"""`python -m service.worker`: run a worker until it is told to stop."""
+
+import asyncio
+import os
+import signal
+import sys
+import threading
+
+import structlog
+import uvloop
+
+from infrastructure.postgres.connect import Database
+from infrastructure.postgres.event_log import PostgresEventLog
+from infrastructure.postgres.leases import PostgresLeases
+from infrastructure.quantum.limits import InvalidLimitError
+from infrastructure.quantum.pool import EngineLimits, SimulatorDied, SimulatorPool
+from infrastructure.rabbitmq.consumer import Consumer
+from infrastructure.settings import SettingsError, WorkerSettings, read_settings
+from infrastructure.telemetry.logging import configure_logging
+from service.worker.drain import Budget
+from service.worker.worker import Adapters, Worker
+
+log = structlog.get_logger()
+
+
+def main() -> int:
+    """Run the process; returns its exit code."""
+    settings = read_settings(WorkerSettings)
+    configure_logging("worker", settings.log_level, settings.log_format)
+    try:
+        limits = EngineLimits.from_environment(os.environ)
+    except InvalidLimitError as error:
+        raise SettingsError(
+            f"ketlog cannot start, this variable has to be changed: {error}"
+        ) from None
+    log.info("Worker starts", worker_id=settings.worker_id)
+    return uvloop.run(_work(settings, limits))
+
+
+async def _work(settings: WorkerSettings, limits: EngineLimits) -> int:
+    told_to_stop = asyncio.Event()
+    _listen_for_signals(told_to_stop)
+    name = f"ketlog worker {settings.worker_id}"
+    database = Database(
+        settings.database_url, size=settings.database_pool_size, application_name=name
+    )
+    pool = SimulatorPool(settings.worker_slots, limits)
+    worker = Worker(
+        settings,
+        Adapters(
+            event_log=PostgresEventLog(database),
+            leases=PostgresLeases(database),
+            ping=database.ping,
+            source=Consumer(settings.rabbitmq_url, name),
+            simulators=pool,
+        ),
+    )
+    pool.on_capacity = worker.wake
+    failed = await _run_until(told_to_stop, worker)
+    budget = Budget.of(settings.shutdown_grace_seconds, asyncio.get_running_loop().time())
+    _leave_after(settings.shutdown_grace_seconds)
+    await worker.stop(budget)
+    await database.close(grace_seconds=1.0)
+    log.info("Worker stopped", failed=failed)
+    return 1 if failed else 0
+
+
+async def _run_until(told_to_stop: asyncio.Event, worker: Worker) -> bool:
+    """Start the worker and wait for the signal; tells whether it could not start."""
+    starting = asyncio.create_task(worker.start())
+    stopping = asyncio.create_task(told_to_stop.wait())
+    try:
+        await asyncio.wait([starting, stopping], return_when=asyncio.FIRST_COMPLETED)
+        if starting.done():
+            starting.result()
+            await stopping
+    except SimulatorDied as death:
+        log.exception("Simulators cannot start", reason=str(death))
+        return True
+    finally:
+        starting.cancel()
+        stopping.cancel()
+        await asyncio.gather(starting, stopping, return_exceptions=True)
+    return False
+
+
+def _listen_for_signals(told_to_stop: asyncio.Event) -> None:
+    def handle() -> None:
+        if told_to_stop.is_set():
+            # Asked twice: at once. Leases run out, and the simulators go with their parent.
+            os._exit(1)
+        log.info("Worker drains")
+        told_to_stop.set()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, handle)
+
+
+def _leave_after(seconds: float) -> None:
+    """End the process when closing takes too long; what it held is left to its leases."""
+    timer = threading.Timer(seconds, os._exit, args=(0,))
+    timer.daemon = True
+    timer.start()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

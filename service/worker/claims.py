@@ -1,0 +1,143 @@
+"""From messages to claimed tasks: read the log, decide, append, and only then acknowledge."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import TypeVar
+from uuid import UUID
+
+import structlog
+
+from domain.errors import InvalidEvent, StoreError
+from domain.log import Appended, History
+from domain.ports import EventLog
+from domain.status import Status
+from domain.task import Task, fold
+from infrastructure.backoff import Backoff
+from service.worker import decisions
+from service.worker.counters import Counters
+from service.worker.intake import Held, Intake
+from service.worker.runs import Runs
+
+log = structlog.get_logger()
+T = TypeVar("T")
+
+STORE_AWAY = "the database is away"
+
+
+class Claims:
+    """Claims what the intake holds, a batch at a time, as far as there is room to run it.
+
+    What arrives while one batch is on its way to the database forms the next. A message is
+    acknowledged when its claim is committed or when there is nothing to claim; while the database
+    is away no message is taken or returned: what is in hand waits.
+    """
+
+    def __init__(
+        self,
+        event_log: EventLog,
+        intake: Intake,
+        runs: Runs,
+        *,
+        worker_id: str,
+        lease_seconds: float,
+        counters: Counters,
+    ) -> None:
+        self._log = event_log
+        self._intake = intake
+        self._runs = runs
+        self._worker_id = worker_id
+        self._lease_seconds = lease_seconds
+        self._counters = counters
+        self._due = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    def wake(self) -> None:
+        """Have a look: a message has come or a run is over."""
+        self._due.set()
+
+    async def run(self) -> None:
+        """Claim, for ever."""
+        while True:
+            await self._due.wait()
+            self._due.clear()
+            self._idle.clear()
+            try:
+                while taken := self._intake.take():
+                    await self._claim(taken)
+            finally:
+                self._idle.set()
+
+    async def idle(self) -> None:
+        """Wait until no claim is on its way."""
+        await self._idle.wait()
+
+    async def _claim(self, taken: Sequence[Held]) -> None:
+        try:
+            histories = await self._read({held.task_id for held in taken})
+            # Claiming what was given to another worker meanwhile would only make both of them try.
+            in_hand = {held.task_id for held in taken if not self._intake.is_void(held)}
+            tasks = _pending(histories[task_id] for task_id in in_hand if task_id in histories)
+            claimed = await self._append(tasks)
+        except asyncio.CancelledError:
+            self._intake.put_back(taken)
+            raise
+        except Exception:
+            # The relay sends it again after a while: a slower loop than the queue would make.
+            self._intake.settle(taken)
+            raise
+        for task in claimed:
+            payloads = histories[task.task_id].payloads
+            self._runs.begin(task, decisions.run_request(task, payloads))
+        self._counters.claimed += len(claimed)
+        self._counters.dropped += len(taken) - len(claimed)
+        self._intake.settle(taken)
+
+    async def _append(self, tasks: Sequence[Task]) -> list[Task]:
+        """Claim pending tasks; returns those that are this worker's now, as claimed."""
+        if not tasks:
+            return []
+        appends = [decisions.claim(task, self._worker_id, self._lease_seconds) for task in tasks]
+        # Sent again as often as it takes: the log knows each append by its event id.
+        results = await self._patiently(lambda: self._log.append(appends))
+        return [
+            decisions.claimed(task, append, result)
+            for task, append, result in zip(tasks, appends, results, strict=True)
+            if isinstance(result, Appended)
+        ]
+
+    async def _read(self, task_ids: set[UUID]) -> Mapping[UUID, History]:
+        try:
+            return await self._patiently(lambda: self._log.histories(task_ids))
+        except InvalidEvent as error:
+            if len(task_ids) == 1:
+                log.exception("Task of a newer version left alone", reason=str(error))
+                return {}
+        histories: dict[UUID, History] = {}
+        for task_id in task_ids:
+            histories |= await self._read({task_id})
+        return histories
+
+    async def _patiently(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """Ask the database until it answers; in the meantime take no more messages."""
+        backoff = Backoff()
+        away = False
+        try:
+            while True:
+                try:
+                    return await ask()
+                except StoreError as error:
+                    if not away:
+                        log.warning("PostgreSQL is away, claims wait", reason=str(error))
+                        self._intake.stop(STORE_AWAY)
+                    away = True
+                await asyncio.sleep(backoff.next())
+        finally:
+            if away:
+                log.info("Claims go on")
+                self._intake.resume(STORE_AWAY)
+
+
+def _pending(histories: Iterable[History]) -> list[Task]:
+    tasks = (fold(history.events) for history in histories)
+    return [task for task in tasks if task is not None and task.status is Status.PENDING]

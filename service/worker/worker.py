@@ -1,0 +1,146 @@
+"""One worker: its parts, how they are joined, how it starts and stops."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import structlog
+
+from domain.errors import StoreError
+from domain.ports import EventLog, Leases
+from infrastructure.group_commit import GroupCommit
+from infrastructure.heartbeat import Heartbeat
+from infrastructure.settings import WorkerSettings
+from service.worker.claims import Claims
+from service.worker.counters import Counters
+from service.worker.drain import Budget, drain
+from service.worker.intake import Intake
+from service.worker.leases import LeaseRenewal
+from service.worker.patience import Patience
+from service.worker.ports import DeliverySource, Simulators
+from service.worker.runs import Runs
+from service.worker.supervision import supervised
+
+log = structlog.get_logger()
+
+PULSE_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Adapters:
+    """What a worker works with.
+
+    Attributes:
+        ping: raises `StoreUnavailable` while the database is away.
+    """
+
+    event_log: EventLog
+    leases: Leases
+    ping: Callable[[], Awaitable[None]]
+    source: DeliverySource
+    simulators: Simulators
+
+
+class Worker:
+    """Joins the parts; `start`, then `stop` once."""
+
+    def __init__(self, settings: WorkerSettings, adapters: Adapters) -> None:
+        self.counters = Counters()
+        self._settings = settings
+        self._adapters = adapters
+        self._heartbeat = Heartbeat(settings.heartbeat_file)
+        self._appender = GroupCommit(adapters.event_log)
+        self.runs = Runs(
+            adapters.simulators,
+            self._appender,
+            worker_id=settings.worker_id,
+            max_attempts=settings.max_attempts,
+            counters=self.counters,
+            on_change=self.wake,
+        )
+        self.intake = Intake(adapters.source, self.runs.load, self._look, self.counters)
+        self._claims = Claims(
+            adapters.event_log,
+            self.intake,
+            self.runs,
+            worker_id=settings.worker_id,
+            lease_seconds=settings.lease_seconds,
+            counters=self.counters,
+        )
+        self._patience = Patience(self.intake, self.runs)
+        self._renewal = LeaseRenewal(
+            adapters.leases,
+            self.runs,
+            worker_id=settings.worker_id,
+            lease_seconds=settings.lease_seconds,
+            interval_seconds=settings.lease_renewal_seconds,
+        )
+        self._claiming: asyncio.Task[None] | None = None
+        self._loops: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Start the simulators, then begin to take work; the connections may come later.
+
+        Raises:
+            SimulatorDied: the simulators cannot start.
+        """
+        await self._adapters.simulators.start()
+        await self._appender.start()
+        self._claiming = _loop("claims", self._claims.run)
+        self._loops = [
+            self._claiming,
+            _loop("intake", self.intake.run),
+            _loop("patience", self._patience.run),
+            _loop("lease renewal", self._renewal.run),
+            _loop("pulse", self._pulse),
+        ]
+        await self.intake.start()
+        log.info(
+            "Worker ready",
+            worker_id=self._settings.worker_id,
+            slots=self._adapters.simulators.slots,
+        )
+
+    def wake(self) -> None:
+        """Look at everything that depends on how much is in hand: a slot is free, or taken."""
+        self.intake.adjust()
+        self._look()
+
+    async def stop(self, budget: Budget) -> None:
+        """Drain and close, within the budget; also what has only begun to start."""
+        if self._claiming is not None:
+            await drain(self.intake, self._claims, self._claiming, self.runs, budget)
+        for loop in self._loops:
+            loop.cancel()
+        await asyncio.gather(*self._loops, return_exceptions=True)
+        await asyncio.gather(
+            self._appender.close(grace_seconds=0.5),
+            self._adapters.source.close(),
+            self._adapters.simulators.close(),
+        )
+        self._heartbeat.clear()
+
+    def _look(self) -> None:
+        self._claims.wake()
+        self._patience.wake()
+
+    async def _pulse(self) -> None:
+        while True:
+            if await self._is_well():
+                self._heartbeat.beat()
+            await asyncio.sleep(PULSE_SECONDS)
+
+    async def _is_well(self) -> bool:
+        simulators = self._adapters.simulators
+        if not self._adapters.source.connected or not (simulators.busy or simulators.room):
+            return False
+        try:
+            async with asyncio.timeout(PULSE_SECONDS):
+                await self._adapters.ping()
+        except (StoreError, TimeoutError):
+            return False
+        return True
+
+
+def _loop(name: str, run: Callable[[], Awaitable[None]]) -> "asyncio.Task[None]":
+    return asyncio.create_task(supervised(name, run), name=name)
