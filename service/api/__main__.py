@@ -1,0 +1,79 @@
+"""Runs the API: `python -m service.api`."""
+
+import socket
+import sys
+from types import FrameType
+
+import structlog
+import uvicorn
+
+from infrastructure.settings import ApiSettings, read_settings
+from infrastructure.telemetry.logging import configure_logging
+from service.api.app import create_app
+from service.api.health import Health
+from service.api.runtime import Runtime
+
+BACKLOG = 2048
+KEEP_ALIVE_SECONDS = 30
+CLOSING_SECONDS = 5
+"""What is left of the grace for the adapters once the last request was answered."""
+
+_log = structlog.get_logger(__name__)
+
+
+class Server(uvicorn.Server):
+    """uvicorn's server, which ends with exit code 0 when it is asked to end."""
+
+    def __init__(self, config: uvicorn.Config, health: Health) -> None:
+        super().__init__(config)
+        self._health = health
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's signature
+        """Begin to drain; a second signal ends at once."""
+        self._health.draining = True
+        if self.should_exit:
+            self.force_exit = True
+        self.should_exit = True
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a listening socket; ends the process with advice when the port cannot be had."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        raise SystemExit(
+            f"ketlog cannot listen on {host}:{port} ({error.strerror or error}). "
+            "Stop what uses that port, or set PORT (and HOST) to something else."
+        ) from None
+
+
+def main() -> None:
+    """Serve until SIGTERM or SIGINT, then finish what has begun."""
+    settings = read_settings(ApiSettings)
+    configure_logging("api", settings.log_level, settings.log_format)
+    runtime = Runtime(settings)
+    health = Health(runtime.adapters.database, runtime.adapters.broker)
+    app = create_app(settings, runtime.adapters, health, runtime.lifespan)
+    config = uvicorn.Config(
+        app,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        backlog=BACKLOG,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=max(1, int(settings.shutdown_grace_seconds - CLOSING_SECONDS)),
+    )
+    listener = listen(settings.host, settings.port)
+    _log.info("Listening", host=settings.host, port=listener.getsockname()[1])
+    Server(config, health).run(sockets=[listener])
+    _log.info("Stopped")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

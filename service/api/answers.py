@@ -1,0 +1,97 @@
+"""Answers of the task endpoints, put together from text.
+
+Counts, memory and execution are JSON in the database already. They go out as they are: reading
+them to write them again would cost more than everything else in an answer.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime
+from json.encoder import encode_basestring_ascii as quote
+from uuid import UUID
+
+from starlette.types import Send
+
+from domain.ports import TaskView
+
+_JSON = (b"content-type", b"application/json")
+_NO_STORE = (b"cache-control", b"no-store")
+_REPLAYED = (b"idempotency-replayed", b"true")
+
+
+def moment(time: datetime) -> str:
+    """Return a UTC time as RFC 3339 with milliseconds."""
+    return time.isoformat(timespec="milliseconds")[:23] + "Z"
+
+
+async def send_json(send: Send, body: bytes, status: int = 200) -> None:
+    """Answer with JSON that nobody may keep."""
+    await send(
+        {
+            "type": "http.response.start",
+            "status": status,
+            "headers": [_JSON, (b"content-length", b"%d" % len(body)), _NO_STORE],
+        }
+    )
+    await send({"type": "http.response.body", "body": body})
+
+
+async def send_submitted(
+    send: Send, task_id: UUID, submitted_at: datetime, correlation_id: str, *, replayed: bool
+) -> None:
+    """Answer a submission that is in the log."""
+    name = str(task_id)
+    body = (
+        f'{{"task_id":"{name}","submitted_at":"{moment(submitted_at)}",'
+        f'"message":"Task submitted successfully.","correlation_id":{quote(correlation_id)}}}'
+    ).encode("ascii")
+    headers = [
+        _JSON,
+        (b"content-length", b"%d" % len(body)),
+        (b"location", b"/tasks/" + name.encode("ascii")),
+    ]
+    if replayed:
+        headers.append(_REPLAYED)
+    await send({"type": "http.response.start", "status": 202, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def task_status(view: TaskView) -> bytes:
+    """Return a task's status answer; fields without a value are absent."""
+    return b"{" + b",".join(b'"%s":%s' % field for field in _fields(view)) + b"}"
+
+
+def _fields(view: TaskView) -> Iterator[tuple[bytes, bytes]]:
+    yield b"task_id", _text(str(view.task_id))
+    yield b"status", _text(view.status)
+    yield b"submitted_at", _text(moment(view.submitted_at))
+    if view.started_at is not None:
+        yield b"started_at", _text(moment(view.started_at))
+    if view.completed_at is not None:
+        yield b"completed_at", _text(moment(view.completed_at))
+    if view.result is not None:
+        yield b"result", view.result
+    yield b"status_history", _history(view)
+    yield b"correlation_id", _text(view.correlation_id)
+    yield b"shots", b"%d" % view.shots
+    yield b"attempt", b"%d" % view.attempt
+    if view.error_code is not None:
+        yield b"error_code", _text(view.error_code)
+    if view.error_message is not None:
+        yield b"error_message", _text(view.error_message)
+    if view.execution is not None:
+        yield b"execution", view.execution
+    if view.memory is not None:
+        yield b"memory", view.memory
+
+
+def _history(view: TaskView) -> bytes:
+    lines = [
+        f'{{"status":"{entry.status}","transitioned_at":"{moment(entry.transitioned_at)}",'
+        f'"notes":{quote(entry.notes)}}}'
+        for entry in view.history
+    ]
+    return f"[{','.join(lines)}]".encode("ascii")
+
+
+def _text(text: str) -> bytes:
+    return quote(text).encode("ascii")

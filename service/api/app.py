@@ -1,0 +1,81 @@
+"""The ASGI application: which path leads where, and what every request passes through."""
+
+from dataclasses import dataclass
+
+from starlette.routing import Route, Router
+from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
+
+from domain.ports import Appender, EventLog, TaskQueries
+from infrastructure.settings import ApiSettings
+from service.api import docs
+from service.api.admission import Admission
+from service.api.body import BodyLimits
+from service.api.correlation import Correlation
+from service.api.cors import Cors
+from service.api.guard import Guard
+from service.api.health import Health, Probe
+from service.api.models import limited_submission
+from service.api.openapi import openapi_endpoint
+from service.api.tasks import StatusEndpoint, SubmitEndpoint
+
+
+class _Endpoint:
+    """Makes an ASGI function an endpoint: Starlette takes functions for request handlers."""
+
+    def __init__(self, handle: ASGIApp) -> None:
+        self._handle = handle
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._handle(scope, receive, send)
+
+
+@dataclass(frozen=True, slots=True)
+class Adapters:
+    """What the API works with, as ports."""
+
+    appender: Appender
+    log: EventLog
+    queries: TaskQueries
+    database: Probe
+    broker: Probe
+
+
+def create_app(
+    settings: ApiSettings,
+    adapters: Adapters,
+    health: Health,
+    lifespan: Lifespan[object] | None = None,
+) -> ASGIApp:
+    """Put the application together.
+
+    Args:
+        lifespan: starts and stops the adapters, if the caller does not.
+    """
+    model = limited_submission(settings.max_shots, settings.max_circuit_bytes)
+    admission = Admission(settings.max_requests_in_flight)
+    submit = SubmitEndpoint(
+        adapters.appender,
+        adapters.log,
+        admission,
+        model,
+        BodyLimits.for_circuits(settings.max_circuit_bytes),
+        deadline_seconds=settings.request_deadline_seconds,
+        needs_broker=adapters.broker if settings.broker_down_policy == "reject" else None,
+    )
+    status = StatusEndpoint(
+        adapters.queries, admission, deadline_seconds=settings.request_deadline_seconds
+    )
+    router = Router(
+        [
+            Route("/tasks", submit, methods=["POST"]),
+            Route("/tasks/{task_id}", status, methods=["GET"]),
+            Route("/health", _Endpoint(health.report), methods=["GET"]),
+            Route("/livez", _Endpoint(health.live), methods=["GET"]),
+            Route("/readyz", _Endpoint(health.ready), methods=["GET"]),
+            Route("/openapi.json", openapi_endpoint(model), methods=["GET"]),
+            *docs.routes(),
+        ],
+        redirect_slashes=False,
+        lifespan=lifespan,
+    )
+    return Cors(Correlation(Guard(router)), settings.cors_origins)

@@ -1,0 +1,269 @@
+"""Examples for the OpenAPI document. The tests hold each against its model."""
+
+from http import HTTPStatus
+from typing import Any
+
+from service.api.models import (
+    EXAMPLE_CORRELATION_ID,
+    EXAMPLE_ID,
+    QUICKSTART_CIRCUIT,
+)
+from service.api.problems import TYPE_PREFIX
+
+
+def _problem(status: int, kind: str, title: str, detail: str, **members: Any) -> dict[str, Any]:
+    return {
+        kind: {
+            "summary": title,
+            "value": {
+                "type": TYPE_PREFIX + kind,
+                "title": title,
+                "status": int(status),
+                "detail": detail,
+                "correlation_id": EXAMPLE_CORRELATION_ID,
+                **members,
+            },
+        }
+    }
+
+
+SUBMISSIONS: dict[str, Any] = {
+    "quickstart": {
+        "summary": "One qubit, all defaults",
+        "value": {"circuit": QUICKSTART_CIRCUIT},
+    },
+    "bell": {
+        "summary": "A Bell pair, repeatable, with the outcome of every shot",
+        "value": {
+            "circuit": 'OPENQASM 3.0;\ninclude "stdgates.inc";\nqubit[2] q;\nbit[2] c;\n'
+            "h q[0];\ncx q[0], q[1];\nc = measure q;\n",
+            "shots": 2000,
+            "seed": 7,
+            "memory": True,
+        },
+    },
+    "parameters": {
+        "summary": "A rotation with an input parameter",
+        "value": {
+            "circuit": 'OPENQASM 3.0;\ninclude "stdgates.inc";\ninput float theta;\n'
+            "qubit q;\nbit c;\nrx(theta) q;\nc = measure q;\n",
+            "shots": 4096,
+            "parameters": {"theta": 1.5707963},
+        },
+    },
+    "openqasm2": {
+        "summary": "OpenQASM 2",
+        "value": {
+            "circuit": 'OPENQASM 2.0;\ninclude "qelib1.inc";\nqreg q[3];\ncreg c[3];\n'
+            "h q[0];\ncx q[0],q[1];\ncx q[1],q[2];\nmeasure q -> c;\n",
+        },
+    },
+}
+SUBMITTED: dict[str, Any] = {
+    "submitted": {
+        "summary": "Stored",
+        "value": {
+            "task_id": EXAMPLE_ID,
+            "submitted_at": "2025-12-28T14:30:00.123Z",
+            "message": "Task submitted successfully.",
+            "correlation_id": EXAMPLE_CORRELATION_ID,
+        },
+    }
+}
+_CREATED = {
+    "status": "pending",
+    "transitioned_at": "2025-12-28T14:30:00.123Z",
+    "notes": "Task created",
+}
+_STARTED = {
+    "status": "processing",
+    "transitioned_at": "2025-12-28T14:30:00.131Z",
+    "notes": "Worker started processing",
+}
+PENDING: dict[str, Any] = {
+    "pending": {
+        "summary": "Waiting for a worker",
+        "value": {
+            "task_id": EXAMPLE_ID,
+            "status": "pending",
+            "submitted_at": "2025-12-28T14:30:00.123Z",
+            "status_history": [_CREATED],
+            "correlation_id": EXAMPLE_CORRELATION_ID,
+            "shots": 1024,
+            "attempt": 0,
+        },
+    }
+}
+COMPLETED: dict[str, Any] = {
+    "completed": {
+        "summary": "Completed",
+        "value": {
+            "task_id": EXAMPLE_ID,
+            "status": "completed",
+            "submitted_at": "2025-12-28T14:30:00.123Z",
+            "started_at": "2025-12-28T14:30:00.131Z",
+            "completed_at": "2025-12-28T14:30:00.142Z",
+            "result": {"0": 517, "1": 507},
+            "status_history": [
+                _CREATED,
+                _STARTED,
+                {
+                    "status": "completed",
+                    "transitioned_at": "2025-12-28T14:30:00.142Z",
+                    "notes": "Task completed successfully",
+                },
+            ],
+            "correlation_id": EXAMPLE_CORRELATION_ID,
+            "shots": 1024,
+            "attempt": 1,
+            "execution": {"seed": 5243114187126443811, "method": "stabilizer"},
+        },
+    }
+}
+FAILED: dict[str, Any] = {
+    "failed": {
+        "summary": "Failed",
+        "value": {
+            "task_id": EXAMPLE_ID,
+            "status": "failed",
+            "submitted_at": "2025-12-28T14:30:00.123Z",
+            "started_at": "2025-12-28T14:30:00.131Z",
+            "completed_at": "2025-12-28T14:30:00.142Z",
+            "status_history": [
+                _CREATED,
+                _STARTED,
+                {
+                    "status": "failed",
+                    "transitioned_at": "2025-12-28T14:30:00.142Z",
+                    "notes": "Task failed: parse_error",
+                },
+            ],
+            "correlation_id": EXAMPLE_CORRELATION_ID,
+            "shots": 1024,
+            "attempt": 1,
+            "error_code": "parse_error",
+            "error_message": "line 1, column 5: a semicolon is missing",
+        },
+    }
+}
+HEALTHY: dict[str, Any] = {
+    "healthy": {
+        "summary": "All is well",
+        "value": {
+            "status": "healthy",
+            "database_status": "connected",
+            "queue_status": "connected",
+            "timestamp": "2025-12-28T14:30:00Z",
+        },
+    },
+    "degraded": {
+        "summary": "The queue is away",
+        "value": {
+            "status": "degraded",
+            "database_status": "connected",
+            "queue_status": "disconnected",
+            "timestamp": "2025-12-28T14:30:00Z",
+        },
+    },
+}
+PROBLEMS: dict[str, tuple[str, dict[str, Any]]] = {
+    "MalformedRequest": (
+        "The body is no JSON, or a header cannot be used.",
+        _problem(
+            HTTPStatus.BAD_REQUEST,
+            "malformed-json",
+            "Malformed JSON",
+            "The body is not valid JSON: expected value at line 1 column 13.",
+            errors=[{"field": "body", "message": "must be a JSON object in UTF-8"}],
+        ),
+    ),
+    "NotFound": (
+        "There is no such task.",
+        _problem(
+            HTTPStatus.NOT_FOUND,
+            "no-such-task",
+            "Task not found",
+            f"There is no task {EXAMPLE_ID}. Its id is in the answer to the submission.",
+            errors=[{"field": "task_id", "message": "is not the id of any task"}],
+        ),
+    ),
+    "RequestTimeout": (
+        "The body did not arrive in time.",
+        _problem(
+            HTTPStatus.REQUEST_TIMEOUT,
+            "request-timeout",
+            "Request timeout",
+            "The body did not arrive within 10 s. Send it again.",
+        ),
+    ),
+    "BodyTooLarge": (
+        "The body is larger than any acceptable one.",
+        _problem(
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+            "body-too-large",
+            "Body too large",
+            "A circuit may have 1048576 bytes, and the whole body 65536 more.",
+            errors=[{"field": "circuit", "message": "must have at most 1048576 bytes"}],
+        ),
+    ),
+    "UnsupportedMediaType": (
+        "The body does not say that it is JSON.",
+        _problem(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            "unsupported-media-type",
+            "Unsupported media type",
+            "Send JSON with the header Content-Type: application/json.",
+            errors=[{"field": "Content-Type", "message": "must be application/json"}],
+        ),
+    ),
+    "InvalidRequest": (
+        "Fields are missing, unknown or out of range, or the key was used for another body.",
+        _problem(
+            HTTPStatus.UNPROCESSABLE_ENTITY,
+            "invalid-request",
+            "Invalid request",
+            "Correct these fields and send it again: shots.",
+            errors=[
+                {"field": "shots", "message": "Input should be greater than or equal to 1"},
+            ],
+        )
+        | _problem(
+            HTTPStatus.UNPROCESSABLE_ENTITY,
+            "idempotency-key-reused",
+            "Idempotency-Key reused",
+            f"This key belongs to task {EXAMPLE_ID}, which was submitted with another body. "
+            "Repeat that body, or use a new key.",
+            task_id=EXAMPLE_ID,
+            errors=[{"field": "Idempotency-Key", "message": "was used with another body"}],
+        ),
+    ),
+    "InternalError": (
+        "A fault of the service.",
+        _problem(
+            HTTPStatus.INTERNAL_SERVER_ERROR,
+            "internal-error",
+            "Internal error",
+            "This is a fault of the service, not of the request. "
+            "Its log has the details under the correlation id.",
+        ),
+    ),
+    "Unavailable": (
+        "Something the service needs is away, or it has too much to do. Try again after "
+        "`Retry-After` seconds.",
+        _problem(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            "store-unavailable",
+            "The task store is away",
+            "PostgreSQL cannot be reached, so nothing was stored. Send the request again.",
+        )
+        | _problem(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            "outcome-unknown",
+            "The outcome is not known",
+            "The connection to PostgreSQL broke while the task was being stored. "
+            "Send the request again with the same Idempotency-Key.",
+            outcome="unknown",
+            task_id=EXAMPLE_ID,
+        ),
+    ),
+}

@@ -1,0 +1,76 @@
+"""Safe retries: a task's id derives from its Idempotency-Key, so the log itself finds the twin."""
+
+import re
+from collections.abc import Mapping
+
+from domain.events import TaskSubmitted
+from domain.log import Append, History, RecordedEvent
+from domain.payloads import Commitment, Payload, PayloadKind
+from service.api.problems import FieldProblem, Problem
+
+_KEY = re.compile(rb"[\x20-\x7e]{1,255}")
+
+
+def idempotency_key(headers: Mapping[bytes, bytes]) -> str | None:
+    """Return the request's key, if it has one.
+
+    Raises:
+        Problem: 400, the header is there and cannot serve as key.
+    """
+    key = headers.get(b"idempotency-key")
+    if key is None:
+        return None
+    if _KEY.fullmatch(key) is None:
+        raise Problem(
+            400,
+            "invalid-header",
+            "Invalid header",
+            "Idempotency-Key cannot serve as key.",
+            errors=[FieldProblem("Idempotency-Key", "must be 1 to 255 printable ASCII characters")],
+        )
+    return key.decode("ascii")
+
+
+def first_submission(history: History, repeated: Append) -> RecordedEvent:
+    """Return the submission that a request with the same key repeats.
+
+    Raises:
+        Problem: 422, the key was used for something else.
+    """
+    first = history.events[0]
+    if not _same(first.event, repeated, history.payloads):
+        raise Problem(
+            422,
+            "idempotency-key-reused",
+            "Idempotency-Key reused",
+            f"This key belongs to task {first.task_id}, which was submitted with another body. "
+            "Repeat that body, or use a new key.",
+            errors=[FieldProblem("Idempotency-Key", "was used with another body")],
+            members={"task_id": str(first.task_id)},
+        )
+    return first
+
+
+def _same(event: object, repeated: Append, stored: Mapping[str, Payload]) -> bool:
+    if not (isinstance(event, TaskSubmitted) and isinstance(repeated.event, TaskSubmitted)):
+        return False
+    sent = {payload.kind: payload for payload in repeated.payloads}
+    return (
+        event.options == repeated.event.options
+        and _same_content(event.circuit, PayloadKind.CIRCUIT, sent, stored)
+        and _same_content(event.parameters, PayloadKind.PARAMETERS, sent, stored)
+    )
+
+
+def _same_content(
+    commitment: Commitment | None,
+    kind: PayloadKind,
+    sent: Mapping[PayloadKind, Payload],
+    stored: Mapping[str, Payload],
+) -> bool:
+    """Compare through the commitment, with the stored salt; erased content matches nothing."""
+    mine = sent.get(kind)
+    if commitment is None or mine is None:
+        return commitment is None and mine is None
+    theirs = stored.get(kind)
+    return theirs is not None and Payload(kind, mine.body, theirs.salt).matches(commitment)

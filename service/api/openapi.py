@@ -1,0 +1,260 @@
+"""The OpenAPI 3.1 document, made from the models that validate requests and describe answers."""
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeAlias
+
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+from starlette.requests import Request
+from starlette.responses import Response
+
+from domain import __version__
+from service.api.examples import (
+    COMPLETED,
+    FAILED,
+    HEALTHY,
+    PENDING,
+    PROBLEMS,
+    SUBMISSIONS,
+    SUBMITTED,
+)
+from service.api.models import (
+    Health,
+    Probe,
+    ProblemDocument,
+    SubmitTask,
+    TaskStatus,
+    TaskSubmitted,
+)
+from service.api.problems import MEDIA_TYPE
+
+Json: TypeAlias = dict[str, Any]
+
+_DESCRIPTION = """\
+Runs quantum circuits as durable tasks: submit an OpenQASM circuit, get a task id, look at the task
+until it has ended. What was accepted is never lost and ends exactly once.
+
+Errors are problem documents (RFC 9457) whose `errors` name each bad field. After a 503, wait for
+`Retry-After` seconds and send the request again; with an `Idempotency-Key` every retry is safe.
+"""
+
+
+def openapi_document(submission: type[SubmitTask]) -> Json:
+    """Return the document as JSON-compatible values.
+
+    Args:
+        submission: the model that validates bodies, with this installation's limits.
+    """
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "ketlog",
+            "version": __version__,
+            "summary": "An event-sourced queue for quantum circuits.",
+            "description": _DESCRIPTION,
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": "/"}],
+        "tags": [
+            {"name": "tasks", "description": "Submit circuits and follow them."},
+            {"name": "health", "description": "For operators and orchestrators."},
+        ],
+        "paths": {
+            "/tasks": {"post": _submit()},
+            "/tasks/{task_id}": {"get": _status()},
+            "/health": {"get": _health()},
+            "/livez": {"get": _livez()},
+            "/readyz": {"get": _readyz()},
+        },
+        "components": {
+            "schemas": _schemas(submission),
+            "responses": {name: _problem(name) for name in PROBLEMS},
+            "headers": _HEADERS,
+            "parameters": _PARAMETERS,
+        },
+    }
+
+
+def openapi_endpoint(submission: type[SubmitTask]) -> Callable[[Request], Awaitable[Response]]:
+    """Return the endpoint of `GET /openapi.json`."""
+    document = json.dumps(openapi_document(submission), ensure_ascii=False).encode()
+
+    async def endpoint(_request: Request) -> Response:
+        return Response(document, media_type="application/json")
+
+    return endpoint
+
+
+def _submit() -> Json:
+    return {
+        "operationId": "submitTask",
+        "tags": ["tasks"],
+        "summary": "Submit a circuit",
+        "description": "Stores the task and answers once it is durable. "
+        "A circuit that cannot be run is accepted here and fails later, with the reason.",
+        "parameters": [_ref("parameters", "IdempotencyKey"), *_COMMON_PARAMETERS],
+        "requestBody": {"required": True, "content": _json_content(SubmitTask, SUBMISSIONS)},
+        "responses": {
+            "202": {
+                "description": "Stored. `Location` says where to look at the task.",
+                "headers": {
+                    "Location": _ref("headers", "Location"),
+                    "Idempotency-Replayed": _ref("headers", "Idempotency-Replayed"),
+                    "X-Correlation-ID": _ref("headers", "X-Correlation-ID"),
+                },
+                "content": _json_content(TaskSubmitted, SUBMITTED),
+            },
+            "400": _ref("responses", "MalformedRequest"),
+            "408": _ref("responses", "RequestTimeout"),
+            "413": _ref("responses", "BodyTooLarge"),
+            "415": _ref("responses", "UnsupportedMediaType"),
+            "422": _ref("responses", "InvalidRequest"),
+            "500": _ref("responses", "InternalError"),
+            "503": _ref("responses", "Unavailable"),
+        },
+    }
+
+
+def _status() -> Json:
+    return {
+        "operationId": "getTask",
+        "tags": ["tasks"],
+        "summary": "Look at a task",
+        "description": "The task as it stands, with its history; the counts once it has completed.",
+        "parameters": [_ref("parameters", "TaskId"), *_COMMON_PARAMETERS],
+        "responses": {
+            "200": {
+                "description": "The task.",
+                "headers": {"X-Correlation-ID": _ref("headers", "X-Correlation-ID")},
+                "content": _json_content(TaskStatus, PENDING | COMPLETED | FAILED),
+            },
+            "404": _ref("responses", "NotFound"),
+            "422": _ref("responses", "InvalidRequest"),
+            "500": _ref("responses", "InternalError"),
+            "503": _ref("responses", "Unavailable"),
+        },
+    }
+
+
+def _health() -> Json:
+    return {
+        "operationId": "getHealth",
+        "tags": ["health"],
+        "summary": "How the service is doing",
+        "description": "Always 200, within milliseconds; `status` says how it is.",
+        "responses": {
+            "200": {
+                "description": "Healthy, degraded or unhealthy.",
+                "content": _json_content(Health, HEALTHY),
+            }
+        },
+    }
+
+
+def _livez() -> Json:
+    return {
+        "operationId": "isAlive",
+        "tags": ["health"],
+        "summary": "Whether the process is alive",
+        "responses": {"200": {"description": "It is.", "content": _json_content(Probe, {})}},
+    }
+
+
+def _readyz() -> Json:
+    return {
+        "operationId": "isReady",
+        "tags": ["health"],
+        "summary": "Whether requests should be sent here",
+        "responses": {
+            "200": {"description": "They should.", "content": _json_content(Probe, {})},
+            "503": _ref("responses", "Unavailable"),
+        },
+    }
+
+
+def _schemas(submission: type[SubmitTask]) -> Json:
+    models: list[tuple[type[BaseModel], Any]] = [
+        (submission, "validation"),
+        (TaskSubmitted, "validation"),
+        (TaskStatus, "validation"),
+        (Health, "validation"),
+        (Probe, "validation"),
+        (ProblemDocument, "validation"),
+    ]
+    _names, schema = models_json_schema(models, ref_template="#/components/schemas/{model}")
+    definitions: Json = schema["$defs"]
+    for name in ("TaskStatus", "ProblemDocument"):
+        # A field that may be absent has no value then: the models' placeholders are not defaults.
+        for field in definitions[name]["properties"].values():
+            field.pop("default", None)
+    return definitions
+
+
+def _problem(name: str) -> Json:
+    description, examples = PROBLEMS[name]
+    headers = {"X-Correlation-ID": _ref("headers", "X-Correlation-ID")}
+    if name == "Unavailable":
+        headers["Retry-After"] = _ref("headers", "Retry-After")
+    return {
+        "description": description,
+        "headers": headers,
+        "content": {
+            MEDIA_TYPE: {"schema": _ref("schemas", "ProblemDocument"), "examples": examples}
+        },
+    }
+
+
+def _json_content(model: type[BaseModel], examples: Json) -> Json:
+    content: Json = {"schema": _ref("schemas", model.__name__)}
+    if examples:
+        content["examples"] = examples
+    return {"application/json": content}
+
+
+def _ref(kind: str, name: str) -> Json:
+    return {"$ref": f"#/components/{kind}/{name}"}
+
+
+_COMMON_PARAMETERS = [_ref("parameters", "CorrelationId"), _ref("parameters", "Traceparent")]
+
+_PARAMETERS: Json = {
+    "TaskId": {
+        "name": "task_id",
+        "in": "path",
+        "required": True,
+        "description": "From the answer to the submission.",
+        "schema": {"type": "string", "format": "uuid"},
+    },
+    "IdempotencyKey": {
+        "name": "Idempotency-Key",
+        "in": "header",
+        "description": "Makes retries safe: the same key and body give the same task and answer, "
+        "also at the same time; another body is refused.",
+        "schema": {"type": "string", "pattern": "^[ -~]{1,255}$"},
+    },
+    "CorrelationId": {
+        "name": "X-Correlation-ID",
+        "in": "header",
+        "description": "An id of your own to find this request by; stored with a submitted task.",
+        "schema": {"type": "string", "pattern": "^[ -~]{1,128}$"},
+    },
+    "Traceparent": {
+        "name": "traceparent",
+        "in": "header",
+        "description": "W3C trace context that the task continues.",
+        "schema": {"type": "string"},
+    },
+}
+_HEADERS: Json = {
+    "Location": {
+        "description": "Where to look at the task.",
+        "schema": {"type": "string", "format": "uri-reference"},
+    },
+    "Idempotency-Replayed": {
+        "description": "`true` when an earlier request with this key had made the task.",
+        "schema": {"type": "string", "enum": ["true"]},
+    },
+    "X-Correlation-ID": {"description": "Of this request.", "schema": {"type": "string"}},
+    "Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}},
+}

@@ -1,0 +1,58 @@
+"""The adapters of the running API: what they are, and the order in which they start and end."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from domain.log import Append
+from infrastructure.group_commit import GroupCommit
+from infrastructure.postgres.connect import Database
+from infrastructure.postgres.event_log import PostgresEventLog
+from infrastructure.postgres.notifications import OutboxNotifier
+from infrastructure.postgres.task_queries import PostgresTaskQueries
+from infrastructure.rabbitmq.probe import BrokerProbe
+from infrastructure.settings import ApiSettings
+from service.api.app import Adapters
+from service.api.probes import DatabaseProbe
+
+APPLICATION_NAME = "ketlog-api"
+
+
+class Runtime:
+    """PostgreSQL and RabbitMQ as the API uses them. Neither has to be there for it to start."""
+
+    def __init__(self, settings: ApiSettings) -> None:
+        self._database = Database(
+            settings.database_url,
+            size=settings.database_pool_size,
+            application_name=APPLICATION_NAME,
+        )
+        self._notifier = OutboxNotifier(settings.database_url)
+        self._database_probe = DatabaseProbe(settings.database_url)
+        self._broker_probe = BrokerProbe(settings.rabbitmq_url)
+        log = PostgresEventLog(self._database)
+        self._commits = GroupCommit(log, on_commit=self._wake_relay)
+        self.adapters = Adapters(
+            appender=self._commits,
+            log=log,
+            queries=PostgresTaskQueries(self._database),
+            database=self._database_probe,
+            broker=self._broker_probe,
+        )
+
+    @asynccontextmanager
+    async def lifespan(self, _app: object) -> AsyncIterator[None]:
+        """Run the adapters; what waits to be stored is stored before they end."""
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(self._database.close)
+            for adapter in (
+                self._database_probe,
+                self._broker_probe,
+                self._notifier,
+                self._commits,
+            ):
+                await adapter.start()
+                stack.push_async_callback(adapter.close)
+            yield
+
+    def _wake_relay(self, _stored: list[Append]) -> None:
+        self._notifier.wake()

@@ -1,0 +1,215 @@
+"""The two endpoints of tasks: submit one, look at one."""
+
+import asyncio
+import re
+from collections.abc import Awaitable
+from typing import Protocol, TypeVar
+from uuid import UUID
+
+from starlette.types import Receive, Scope, Send
+
+from domain.errors import OutcomeUnknown, StoreUnavailable
+from domain.identifiers import task_id_for_key, uuid7
+from domain.log import Append, Appended, Metadata
+from domain.ports import Appender, EventLog, TaskQueries
+from domain.task import Submit, decide
+from service.api.admission import Admission
+from service.api.answers import send_json, send_submitted, task_status
+from service.api.body import BodyLimits, declared_size, read_body, require_json
+from service.api.correlation import RequestContext, context_of
+from service.api.guard import STORE_RETRY_SECONDS
+from service.api.idempotency import first_submission, idempotency_key
+from service.api.models import SubmitTask
+from service.api.problems import FieldProblem, Problem, invalid_request, unavailable
+from service.api.validation import (
+    circuit_payload,
+    parameters_payload,
+    parse_submission,
+    run_options,
+)
+
+T = TypeVar("T")
+
+ACTOR = "api"
+_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+
+class Connected(Protocol):
+    """Whether something we depend on answers, as of at most a second ago."""
+
+    @property
+    def connected(self) -> bool:
+        """The last probe's outcome."""
+        ...
+
+
+class SubmitEndpoint:
+    """`POST /tasks`: stores a task and answers once it is durable.
+
+    Args:
+        model: validates bodies, see `models.limited_submission`.
+        needs_broker: refuse submissions while this is away; `None` accepts them always.
+        deadline_seconds: longest wait for the event log.
+    """
+
+    def __init__(
+        self,
+        appender: Appender,
+        log: EventLog,
+        admission: Admission,
+        model: type[SubmitTask],
+        limits: BodyLimits,
+        *,
+        deadline_seconds: float,
+        needs_broker: Connected | None = None,
+    ) -> None:
+        self._appender = appender
+        self._log = log
+        self._admission = admission
+        self._model = model
+        self._limits = limits
+        self._deadline = deadline_seconds
+        self._needs_broker = needs_broker
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        context = context_of(scope)
+        headers = context.headers
+        if self._needs_broker is not None and not self._needs_broker.connected:
+            raise _broker_unavailable()
+        require_json(headers)
+        key = idempotency_key(headers)
+        size = declared_size(headers, self._limits)
+        self._admission.enter(size)
+        try:
+            append = self._submission(await read_body(receive, self._limits), key, context)
+            await self._store(append, replayable=key is not None, send=send)
+        finally:
+            self._admission.leave(size)
+
+    def _submission(self, body: bytes, key: str | None, context: RequestContext) -> Append:
+        task = parse_submission(body, self._model, self._limits)
+        circuit = circuit_payload(task.circuit, len(body), self._limits)
+        parameters = parameters_payload(task)
+        event = decide(
+            None,
+            Submit(
+                run_options(task),
+                circuit.commitment(),
+                None if parameters is None else parameters.commitment(),
+            ),
+        )
+        return Append(
+            uuid7() if key is None else task_id_for_key("", key),
+            0,
+            event,
+            Metadata(context.correlation_id, context.traceparent, ACTOR),
+            (circuit,) if parameters is None else (circuit, parameters),
+        )
+
+    async def _store(self, append: Append, *, replayable: bool, send: Send) -> None:
+        task_id = append.task_id
+        try:
+            result = await self._appender.append(append, self._deadline)
+        except OutcomeUnknown:
+            raise _outcome_unknown(task_id, replayable=replayable) from None
+        if isinstance(result, Appended):
+            correlation_id = append.metadata.correlation_id
+            await send_submitted(send, task_id, result.recorded_at, correlation_id, replayed=False)
+        elif replayable:
+            await self._replay(append, send)
+        else:
+            raise RuntimeError(f"task {task_id} has a new id and exists already")
+
+    async def _replay(self, append: Append, send: Send) -> None:
+        """Give the answer of the first request with this key again."""
+        histories = await within(self._deadline, self._log.histories([append.task_id]))
+        first = first_submission(histories[append.task_id], append)
+        await send_submitted(
+            send,
+            first.task_id,
+            first.recorded_at,
+            first.metadata.correlation_id,
+            replayed=True,
+        )
+
+
+class StatusEndpoint:
+    """`GET /tasks/{task_id}`: a task as it stands."""
+
+    def __init__(
+        self, queries: TaskQueries, admission: Admission, *, deadline_seconds: float
+    ) -> None:
+        self._queries = queries
+        self._admission = admission
+        self._deadline = deadline_seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI
+        """Handle one request."""
+        task_id = _task_id(scope["path_params"]["task_id"])
+        self._admission.enter(0)
+        try:
+            view = await within(self._deadline, self._queries.view(task_id))
+        finally:
+            self._admission.leave(0)
+        if view is None:
+            raise _no_such_task(task_id)
+        await send_json(send, task_status(view))
+
+
+async def within(seconds: float, reading: Awaitable[T]) -> T:
+    """Wait for a read of the store.
+
+    Raises:
+        StoreUnavailable: it took longer than this.
+    """
+    try:
+        async with asyncio.timeout(seconds):
+            return await reading
+    except TimeoutError:
+        raise StoreUnavailable("the store did not answer in time") from None
+
+
+def _task_id(text: str) -> UUID:
+    if _UUID.fullmatch(text) is None:
+        raise invalid_request(
+            [FieldProblem("task_id", "must be a UUID such as 550e8400-e29b-41d4-a716-446655440000")]
+        )
+    return UUID(text)
+
+
+def _no_such_task(task_id: UUID) -> Problem:
+    return Problem(
+        404,
+        "no-such-task",
+        "Task not found",
+        f"There is no task {task_id}. Its id is in the answer to the submission.",
+        errors=[FieldProblem("task_id", "is not the id of any task")],
+    )
+
+
+def _broker_unavailable() -> Problem:
+    return unavailable(
+        "broker-unavailable",
+        "The queue is away",
+        "RabbitMQ cannot be reached and this service is set to refuse tasks then. "
+        "Nothing was stored; send the request again.",
+        retry_after=STORE_RETRY_SECONDS,
+    )
+
+
+def _outcome_unknown(task_id: UUID, *, replayable: bool) -> Problem:
+    advice = (
+        "Send the request again with the same Idempotency-Key."
+        if replayable
+        else f"Look at /tasks/{task_id} before you send it again; "
+        "with an Idempotency-Key a retry would be safe."
+    )
+    return unavailable(
+        "outcome-unknown",
+        "The outcome is not known",
+        f"The connection to PostgreSQL broke while the task was being stored. {advice}",
+        retry_after=STORE_RETRY_SECONDS,
+        outcome="unknown",
+        task_id=str(task_id),
+    )
