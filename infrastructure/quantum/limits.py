@@ -5,8 +5,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Self
 
+_SWITCH = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
-class InvalidLimit(ValueError):
+
+class InvalidLimitError(ValueError):
     """A setting holds something that is no usable limit."""
 
 
@@ -33,6 +35,9 @@ class EngineLimits:
         simulator_threads: threads of one simulator; the wall clock changes, the counts do not.
         simulator_recycle_mb: a simulator whose resident memory in MiB stays above this after a
             run is replaced by a fresh one.
+        automatic_matrix_product_state: let the automatic choice of a method pass on to matrix
+            product states where a statevector does not fit. Their time is hard to foresee and
+            they truncate, so that the choice is left to the operator and to each client.
     """
 
     max_circuit_bytes: int = 1_048_576
@@ -51,26 +56,27 @@ class EngineLimits:
     simulator_cpu_seconds: int = 900
     simulator_threads: int = 1
     simulator_recycle_mb: int = 768
+    automatic_matrix_product_state: bool = False
 
     def __post_init__(self) -> None:
         for limit in fields(self):
             value = getattr(self, limit.name)
-            if not (math.isfinite(value) and value > 0):
-                raise InvalidLimit(f"{limit.name.upper()} must be above zero, not {value!r}.")
+            if not isinstance(value, bool) and not (math.isfinite(value) and value > 0):
+                raise InvalidLimitError(f"{limit.name.upper()} must be above zero, not {value!r}.")
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
         """Read the limits that `environment` sets; the others keep their defaults.
 
         Raises:
-            InvalidLimit: a setting is not a number above zero.
+            InvalidLimitError: a setting is not a number above zero.
         """
         chosen: dict[str, Any] = {}
         for limit in fields(cls):
             setting = limit.name.upper()
             text = environment.get(setting, "").strip()
             if text:
-                chosen[limit.name] = _number(setting, text, whole=limit.type is int)
+                chosen[limit.name] = _parse(setting, text, limit.type)
         return cls(**chosen)
 
     @classmethod
@@ -89,9 +95,13 @@ class EngineLimits:
         )
 
 
-def _number(setting: str, text: str, *, whole: bool) -> int | float:
+def _parse(setting: str, text: str, kind: object) -> bool | int | float:
+    if kind is bool:
+        if text.lower() not in _SWITCH:
+            raise InvalidLimitError(f"{setting} must be true or false, not {text!r}.")
+        return _SWITCH[text.lower()]
     try:
-        return int(text.replace("_", "")) if whole else float(text)
+        return int(text.replace("_", "")) if kind is int else float(text)
     except ValueError:
-        kind = "a whole number" if whole else "a number"
-        raise InvalidLimit(f"{setting} must be {kind} above zero, not {text!r}.") from None
+        article = "a whole number" if kind is int else "a number"
+        raise InvalidLimitError(f"{setting} must be {article} above zero, not {text!r}.") from None

@@ -1,0 +1,133 @@
+"""The simulator process: reads circuits from its pipe, runs them, answers.
+
+Started by the pool as `python -m infrastructure.quantum.child`; see `frames` for the language.
+"""
+
+import json
+import logging
+import os
+import select
+import signal
+import socket
+import sys
+from typing import Any
+
+from infrastructure.quantum import sandbox
+from infrastructure.quantum.frames import (
+    TICKET_BYTES,
+    FrameBuffer,
+    frame,
+    outcome_to_json,
+    read_tickets,
+    request_from_json,
+)
+from infrastructure.quantum.limits import EngineLimits
+
+_READ_BYTES = 1 << 18
+_MIB = 1024 * 1024
+
+
+class ParentGone(Exception):
+    """The pool closed its end."""
+
+
+class Inbox:
+    """Requests as they come, each begun only with its ticket."""
+
+    def __init__(self, connection: socket.socket, tickets: int) -> None:
+        self._connection = connection
+        self._tickets = tickets
+        self._frames = FrameBuffer()
+        self._waiting: list[dict[str, Any]] = []
+        self._poll = select.poll()
+        self._poll.register(tickets, select.POLLIN)
+
+    def next(self) -> dict[str, Any]:
+        """Wait for a ticket and return its request; requests without one are dropped."""
+        token = self._next_token()
+        while True:
+            for position, message in enumerate(self._waiting):
+                if message["token"] == token:
+                    del self._waiting[: position + 1]
+                    return message
+            self._waiting.clear()
+            self._receive()
+
+    def _next_token(self) -> int:
+        while True:
+            self._poll.poll()
+            try:
+                packed = os.read(self._tickets, TICKET_BYTES)
+            except BlockingIOError:
+                continue
+            if not packed:
+                raise ParentGone
+            return read_tickets(packed)[0]
+
+    def _receive(self) -> None:
+        data = self._connection.recv(_READ_BYTES)
+        if not data:
+            raise ParentGone
+        self._waiting += self._frames.feed(data)
+
+
+def main(connection_fd: int, tickets_fd: int, parent: int, limits: EngineLimits) -> None:
+    """Start up, then serve until the pool is gone."""
+    sandbox.tie_to_parent(parent)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.umask(0o077)
+    connection = socket.socket(fileno=connection_fd)
+    try:
+        runner = _start(parent, limits)
+        ready = frame({"ready": runner.facts})
+    except Exception as error:
+        connection.sendall(frame({"failed": f"{type(error).__name__}: {error}"}))
+        raise
+    connection.sendall(ready)
+    inbox = Inbox(connection, tickets_fd)
+    peak = runner.peak
+    while True:
+        try:
+            message = inbox.next()
+        except ParentGone:
+            return
+        sandbox.limit_processor_time(limits.simulator_cpu_seconds)
+        outcome = runner.run(request_from_json(message["request"]))
+        retires = _too_fat(peak, limits)
+        answer = {"token": message["token"], "outcome": outcome_to_json(outcome)}
+        connection.sendall(frame({**answer, "retires": True} if retires else answer))
+        if retires:
+            _wait_for_the_end(connection)
+            return
+
+
+def _start(parent: int, limits: EngineLimits) -> Any:
+    from infrastructure.quantum.runner import Runner  # noqa: PLC0415 - tied to the parent first
+
+    sandbox.be_the_first_to_go()
+    logging.disable(logging.CRITICAL)
+    runner = Runner(limits)
+    runner.warm_up()
+    sandbox.freeze_imports()
+    sandbox.give_up_privileges(code=(__file__, os.__file__, json.__file__, *runner.code))
+    sandbox.tie_to_parent(parent)
+    sandbox.limit_resources(limits.simulator_memory_mb, limits.simulator_threads)
+    return runner
+
+
+def _too_fat(peak: sandbox.PeakMemory, limits: EngineLimits) -> bool:
+    bound = limits.simulator_recycle_mb * _MIB
+    if peak.highest() <= bound:
+        return False
+    sandbox.release_memory()
+    return sandbox.resident_memory() > bound
+
+
+def _wait_for_the_end(connection: socket.socket) -> None:
+    while connection.recv(_READ_BYTES):
+        pass
+
+
+if __name__ == "__main__":
+    _, _connection, _tickets, _parent, _limits = sys.argv
+    main(int(_connection), int(_tickets), int(_parent), EngineLimits.from_json(json.loads(_limits)))

@@ -1,0 +1,51 @@
+"""Refusals of the engine itself: the program is fine, running it is not."""
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """Stable codes of failed runs that the front end does not already give.
+
+    Clients and tests rely on the values; they never change their meaning.
+    """
+
+    INVALID_OPTION = "invalid_option"
+    """A run option is outside its range."""
+
+    TOO_MANY_SHOTS = "too_many_shots"
+    """More shots than one run may have."""
+
+    TOO_MUCH_WORK = "too_much_work"
+    """Shots times operations of a circuit that has to be run shot by shot is over the limit."""
+
+    TOO_MUCH_MEMORY = "too_much_memory"
+    """The simulation needs more memory than one run may use."""
+
+    TOO_MANY_OUTCOMES = "too_many_outcomes"
+    """The counts would have more distinct outcomes than the limit."""
+
+    RESULT_TOO_LARGE = "result_too_large"
+    """Counts and memory would have more bytes than the limit."""
+
+    UNSUITABLE_METHOD = "unsuitable_method"
+    """The method that was asked for cannot run this circuit."""
+
+    TOO_DEEPLY_NESTED = "too_deeply_nested"
+    """The program is nested deeper than the engine can follow."""
+
+    ENGINE_ERROR = "engine_error"
+    """The engine failed; the program may be fine."""
+
+
+class Refused(Exception):
+    """The engine does not run this circuit.
+
+    Attributes:
+        code: see `Reason`.
+        message: one sentence for a person, with what to do.
+    """
+
+    def __init__(self, code: Reason, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message

@@ -1,0 +1,234 @@
+"""Runs one circuit: compile, choose, simulate, count. Lives in the simulator process."""
+
+import secrets
+import sys
+import time
+import traceback
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import qiskit
+import qiskit_aer
+
+from domain.execution import MAX_SEED, RunFailed, RunOptions, RunOutcome, RunRequest, RunSucceeded
+from infrastructure.quantum import provenance
+from infrastructure.quantum.aer import Aer
+from infrastructure.quantum.checks import (
+    check_counts_size,
+    check_dynamic_work,
+    check_memory_size,
+    check_options,
+)
+from infrastructure.quantum.limits import EngineLimits
+from infrastructure.quantum.outcomes import (
+    KeyWriter,
+    key_length,
+    register_sizes,
+    scattered_key_writer,
+)
+from infrastructure.quantum.plan import Plan, make_plan
+from infrastructure.quantum.qasm import Program, ProgramError, ProgramLimits, compile_program
+from infrastructure.quantum.refusal import Reason, Refused
+from infrastructure.quantum.sampling import GENERATOR, derive, draw, tally
+from infrastructure.quantum.sandbox import PeakMemory
+
+_SEED_BITS = MAX_SEED.bit_length()
+_AER_SEED_BITS = 31
+
+Counted = tuple[dict[str, int], tuple[str, ...] | None]
+
+
+class Runner:
+    """The engine of one process.
+
+    Attributes:
+        peak: the process's memory meter.
+    """
+
+    def __init__(self, limits: EngineLimits) -> None:
+        self.peak = PeakMemory()
+        self._limits = limits
+        self._program_limits = ProgramLimits(
+            max_bytes=limits.max_circuit_bytes,
+            max_nesting=limits.max_nesting,
+            max_qubits=limits.max_qubits,
+            max_clbits=limits.max_clbits,
+            max_operations=limits.max_operations,
+            max_steps=limits.max_steps,
+        )
+        self._aer = Aer(limits)
+
+    @property
+    def code(self) -> tuple[str, ...]:
+        """Files of the libraries that may still be read while circuits run."""
+        return tuple(str(module.__file__) for module in (np, qiskit, qiskit_aer))
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What the pool may want to know about this process."""
+        return {"versions": dict(provenance.versions()), "cpu": provenance.architecture()}
+
+    def run(self, request: RunRequest) -> RunOutcome:
+        """Run a circuit. Whatever is wrong with it comes back as a `RunFailed`."""
+        self.peak.begin()
+        try:
+            return self._run(request)
+        except ProgramError as error:
+            return RunFailed(str(error.code), error.message, error.line, error.column)
+        except Refused as refused:
+            return RunFailed(str(refused.code), refused.message)
+        except MemoryError:
+            return self._out_of_memory()
+        except RecursionError:
+            return RunFailed(
+                str(Reason.TOO_DEEPLY_NESTED), "The program is nested too deeply. Flatten it."
+            )
+        except Exception as error:  # noqa: BLE001 - a fault costs this run, not the process
+            traceback.print_exc(file=sys.stderr)
+            return RunFailed(str(Reason.ENGINE_ERROR), _describe(error))
+
+    def warm_up(self) -> None:
+        """Load and fill everything that a first run would wait for."""
+        for circuit, options in _WARM_UP:
+            self.run(RunRequest(circuit, options))
+
+    def _run(self, request: RunRequest) -> RunSucceeded:
+        options = request.options
+        check_options(options, self._limits)
+        seed = secrets.randbits(_SEED_BITS) if options.seed is None else options.seed
+        begun = time.perf_counter()
+        program = compile_program(
+            request.circuit,
+            parameters=request.parameters,
+            measure_all=options.measure_all,
+            limits=self._program_limits,
+        )
+        parsed = time.perf_counter()
+        plan = make_plan(program, options.method, self._limits)
+        planned = time.perf_counter()
+        counts, memory = self._count(program, plan, options, seed)
+        finished = time.perf_counter()
+        durations = {
+            "parse": round(parsed - begun, 6),
+            "compile": round(planned - parsed, 6),
+            "run": round(finished - planned, 6),
+        }
+        return RunSucceeded(
+            counts, memory, self._execution(request, program, plan, seed, durations)
+        )
+
+    def _count(self, program: Program, plan: Plan, options: RunOptions, seed: int) -> Counted:
+        sizes = register_sizes(program.circuit)
+        if options.memory:
+            check_memory_size(options.shots, key_length(sizes), self._limits)
+        if plan.sampler == "exact_probabilities":
+            return self._draw(plan, sizes, options, seed)
+        if plan.sampler == "shot_by_shot":
+            check_dynamic_work(options.shots, len(plan.circuit.data), self._limits)
+        return self._sample(plan, sizes, options, seed)
+
+    def _draw(self, plan: Plan, sizes: tuple[int, ...], options: RunOptions, seed: int) -> Counted:
+        terminal = plan.terminal
+        if terminal is None or not terminal.qubits:
+            raise Refused(Reason.ENGINE_ERROR, "The plan measures nothing.")
+        probabilities = self._aer.probabilities(
+            plan.circuit,
+            terminal.qubits,
+            plan.choice.method,
+            derive(seed, "aer", _AER_SEED_BITS),
+        )
+        drawn = draw(probabilities, options.shots, seed)
+        tallied = tally(drawn, probabilities.size)
+        check_counts_size(len(tallied), key_length(sizes), self._limits)
+        write = scattered_key_writer(sizes, terminal.sources, len(terminal.qubits))
+        keys = {outcome: write(outcome) for outcome in tallied}
+        counts = {keys[outcome]: number for outcome, number in tallied.items()}
+        return counts, _memory(drawn, keys) if options.memory else None
+
+    def _sample(
+        self, plan: Plan, sizes: tuple[int, ...], options: RunOptions, seed: int
+    ) -> Counted:
+        tallied, outcomes = self._aer.sample(
+            plan.circuit,
+            plan.choice.method,
+            options.shots,
+            derive(seed, "aer", _AER_SEED_BITS),
+            memory=options.memory,
+        )
+        check_counts_size(len(tallied), key_length(sizes), self._limits)
+        terminal = plan.terminal
+        write = (
+            KeyWriter(sizes)
+            if terminal is None
+            else scattered_key_writer(sizes, terminal.sources, len(terminal.qubits))
+        )
+        keys = {outcome: write(int(outcome, 16)) for outcome in sorted(tallied, key=_number)}
+        counts = {key: int(tallied[outcome]) for outcome, key in keys.items()}
+        return counts, None if outcomes is None else tuple(map(keys.__getitem__, outcomes))
+
+    def _execution(
+        self,
+        request: RunRequest,
+        program: Program,
+        plan: Plan,
+        seed: int,
+        durations: Mapping[str, float],
+    ) -> dict[str, Any]:
+        return {
+            "seed": seed,
+            "method": plan.choice.method,
+            "method_reason": plan.choice.reason,
+            "shots": request.options.shots,
+            "sampler": plan.sampler,
+            "generator": GENERATOR if plan.sampler == "exact_probabilities" else "aer",
+            "circuit_sha256": provenance.text_sha256(request.circuit),
+            "normalised_sha256": provenance.text_sha256(program.normalised),
+            "openqasm": program.version,
+            "measure_all": program.implicit_measurement,
+            **provenance.size_of(program.circuit),
+            "simulated_qubits": plan.circuit.num_qubits,
+            "estimated_memory_bytes": plan.choice.memory_bytes,
+            "peak_memory_bytes": self.peak.highest(),
+            "versions": dict(provenance.versions()),
+            "simulator": self._aer.options,
+            "cpu": provenance.architecture(),
+            "durations": dict(durations),
+        }
+
+    def _out_of_memory(self) -> RunFailed:
+        return RunFailed(
+            str(Reason.TOO_MUCH_MEMORY),
+            f"The run needs more than the {self._limits.simulator_memory_mb} MiB that it may use."
+            " Use a smaller circuit or fewer shots.",
+        )
+
+
+def _memory(drawn: npt.NDArray[np.intp], keys: Mapping[int, str]) -> tuple[str, ...]:
+    return tuple(map(keys.__getitem__, drawn.tolist()))
+
+
+def _number(hexadecimal: str) -> int:
+    return int(hexadecimal, 16)
+
+
+def _describe(error: Exception) -> str:
+    first_line = str(error).strip().splitlines()[0] if str(error).strip() else "no message"
+    return f"The engine failed: {type(error).__name__}: {first_line[:300]}"
+
+
+_WARM_UP = (
+    ("OPENQASM 3; qubit[2] q; h q[0]; t q[1]; ch q[0], q[1]; measure q;", RunOptions(shots=16)),
+    ("OPENQASM 3; qubit[2] q; h q[0]; cx q[0], q[1]; measure q;", RunOptions(shots=16)),
+    (
+        'OPENQASM 2.0; include "qelib1.inc"; qreg q[2]; creg c[2]; u3(0.1,0.2,0.3) q[0];'
+        " measure q -> c;",
+        RunOptions(shots=16, method="matrix_product_state", memory=True),
+    ),
+    (
+        "OPENQASM 3; qubit[2] q; bit[2] c; h q[0]; c[0] = measure q[0]; if (c[0]) { x q[1]; }"
+        " c[1] = measure q[1];",
+        RunOptions(shots=16),
+    ),
+)

@@ -1,0 +1,59 @@
+"""Drawing shots from exact probabilities, the same ones for the same seed everywhere.
+
+The random numbers are raw 64-bit words of Philox-4x64-10, whose stream numpy keeps stable, with a
+key that is a hash of the seed. The rest is written out here, because numpy may change how its
+distributions use the words.
+"""
+
+import hashlib
+
+import numpy as np
+import numpy.typing as npt
+
+GENERATOR = "philox4x64-10"
+_TOP_53_BITS = np.uint64(11)
+_TO_UNIT_INTERVAL = 2.0**-53
+
+
+def derive(seed: int, purpose: str, bits: int) -> int:
+    """Derive an independent number of `bits` bits from a seed: neighbours share nothing."""
+    digest = hashlib.sha256(f"ketlog:{purpose}:{seed}".encode("ascii")).digest()
+    return int.from_bytes(digest, "big") >> (256 - bits)
+
+
+def uniforms(seed: int, count: int) -> npt.NDArray[np.float64]:
+    """`count` numbers in [0, 1), shape (count,), with 53 random bits each."""
+    words = np.random.Philox(key=derive(seed, "shots", 128)).random_raw(count)
+    return np.multiply(words >> _TOP_53_BITS, _TO_UNIT_INTERVAL, dtype=np.float64)
+
+
+def draw(probabilities: npt.NDArray[np.float64], shots: int, seed: int) -> npt.NDArray[np.intp]:
+    """Draw `shots` outcomes in order by inverting the cumulative distribution.
+
+    Args:
+        probabilities: of each outcome, shape (outcomes,); their sum need not be exactly 1.
+        shots: how many to draw.
+        seed: the seed of the run.
+
+    Returns:
+        Indices into `probabilities`, shape (shots,). An outcome of probability 0 never occurs.
+    """
+    cumulative = np.cumsum(np.maximum(probabilities, 0.0))
+    numbers = uniforms(seed, shots) * cumulative[-1]
+    return np.searchsorted(cumulative, numbers, side="right").astype(np.intp, copy=False)
+
+
+def tally(outcomes: npt.NDArray[np.intp], possible: int) -> dict[int, int]:
+    """Count how often each outcome occurs, in ascending order of the outcomes.
+
+    Args:
+        outcomes: indices, shape (shots,).
+        possible: upper end of the indices.
+    """
+    if possible <= 4 * outcomes.size:
+        counted = np.bincount(outcomes)
+        values = np.flatnonzero(counted)
+        numbers = counted[values]
+    else:
+        values, numbers = np.unique(outcomes, return_counts=True)
+    return dict(zip(values.tolist(), numbers.tolist(), strict=True))
