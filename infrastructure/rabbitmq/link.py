@@ -122,6 +122,28 @@ class Link:
         self._transport.abort()
 
 
+class KeptLink:
+    """A connection that is opened when it is needed and kept until it fails."""
+
+    def __init__(self, url: str, name: str) -> None:
+        self._url = url
+        self._name = name
+        self._link: Link | None = None
+
+    async def get(self) -> Link:
+        """Return an open connection; raises `BrokerUnavailable`."""
+        if self._link is None or not self._link.is_open:
+            await self.close()
+            self._link = await Link.open(self._url, self._name)
+        return self._link
+
+    async def close(self) -> None:
+        """Close the connection; the next `get` opens another."""
+        link, self._link = self._link, None
+        if link is not None:
+            await link.close()
+
+
 @contextlib.asynccontextmanager
 async def answered(seconds: float = ANSWER_SECONDS) -> AsyncIterator[None]:
     """Bound what is said to the broker, and turn what goes wrong into `BrokerUnavailable`."""

@@ -39,6 +39,7 @@ class Publisher:
         self._confirm_seconds = confirm_seconds
         self._link: Link | None = None
         self._pipeline: Pipeline | None = None
+        self._complaint = ""
 
     @property
     def connected(self) -> bool:
@@ -90,16 +91,12 @@ class Publisher:
 
     async def _declare(self, link: Link) -> None:
         if await declare(link):
-            log.warning("declared the task queue anew", queue=QUEUE)
+            log.info("declared the task queue, which was not there", queue=QUEUE)
             self._on_queue_made_anew()
 
     async def _react(self, outcome: Outcome, link: Link) -> None:
-        if outcome.refused:
-            log.warning(
-                "messages were refused", count=len(outcome.refused), reason=outcome.refused[0]
-            )
+        self._complain(outcome)
         if outcome.unroutable:
-            log.warning("messages came back: no queue takes them", count=outcome.unroutable)
             await self._declare(link)
         if outcome.confirmed:
             return
@@ -109,3 +106,15 @@ class Publisher:
             raise BrokerUnavailable(
                 f"RabbitMQ confirmed nothing within {self._confirm_seconds:g} s"
             )
+
+    def _complain(self, outcome: Outcome) -> None:
+        """Log once that some messages are not taken; their rows are tried again and again."""
+        complaint = ""
+        if outcome.unroutable:
+            complaint = "no queue takes them"
+        elif outcome.refused:
+            complaint = outcome.refused[0]
+        if complaint and complaint != self._complaint:
+            count = outcome.unroutable + len(outcome.refused)
+            log.warning("messages came back", count=count, reason=complaint)
+        self._complaint = complaint
