@@ -54,6 +54,7 @@ class Intake:
         self._waiting: deque[Held] = deque()
         self._taken = 0
         self._demand = 0
+        self._void = 0
         self._closed_by: set[str] = set()
         self._acks: list[Delivery] = []
         self._returns: list[Delivery] = []
@@ -82,7 +83,7 @@ class Intake:
 
     def is_void(self, held: Held) -> bool:
         """Tell whether the broker has given this message to someone else meanwhile."""
-        return held.delivery.generation != self._source.generation
+        return held.delivery.generation <= self._void
 
     def settle(self, taken: Sequence[Held]) -> None:
         """These were claimed or need not be: acknowledge them once the demand allows it."""
@@ -174,9 +175,8 @@ class Intake:
         self._on_arrival()
 
     def _voided(self, generation: int) -> None:
-        self._waiting = deque(
-            held for held in self._waiting if held.delivery.generation > generation
-        )
+        self._void = generation
+        self._waiting = deque(held for held in self._waiting if not self.is_void(held))
         self.adjust()
 
     def _give_back(self, messages: Sequence[Held]) -> None:

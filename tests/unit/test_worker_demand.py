@@ -1,5 +1,7 @@
 """How many tasks a worker takes at a time."""
 
+import itertools
+
 import pytest
 
 from service.worker.demand import BUDGET_SECONDS, MOST_AHEAD, Load, LookAhead, next_demand
@@ -27,16 +29,14 @@ def test_the_look_ahead_grows_step_by_step() -> None:
         look_ahead.observe(0.0005)
         depths.append(look_ahead.depth)
     assert depths == sorted(depths)
-    assert all(
-        after <= max(1, 2 * before) for before, after in zip(depths, depths[1:], strict=False)
-    )
+    assert all(after <= max(1, 2 * before) for before, after in itertools.pairwise(depths))
     assert depths[-1] == MOST_AHEAD
 
 
 def test_the_work_ahead_stays_within_the_budget() -> None:
     for seconds in (0.0007, 0.001, 0.003, 0.008, 0.015):
         depth = look_ahead_after(*[seconds] * 60).depth
-        assert 1 <= depth
+        assert depth >= 1
         assert depth * seconds <= BUDGET_SECONDS * 1.001
 
 
