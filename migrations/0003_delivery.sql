@@ -41,3 +41,17 @@ CREATE TABLE leases (
 );
 
 COMMENT ON TABLE leases IS 'Claims of workers, renewed while they run.';
+
+-- Where this schema comes back to a log that has tasks, they wait and run on as before.
+INSERT INTO outbox (task_id, message_id, correlation_id, traceparent, waiting_since)
+SELECT tasks.task_id, event_id, correlation_id, metadata ->> 'traceparent', recorded_at
+FROM tasks
+JOIN events USING (task_id, version)
+WHERE current_status = 'pending'
+ORDER BY recorded_at, task_id;
+
+INSERT INTO leases (task_id, attempt, worker_id, expires_at)
+SELECT tasks.task_id, attempt, data ->> 'worker_id', clock_timestamp()
+FROM tasks
+JOIN events USING (task_id, version)
+WHERE current_status = 'processing';

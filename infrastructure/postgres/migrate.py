@@ -1,6 +1,6 @@
 """Schema migrations: yoyo over psycopg, the SQL files in `migrations/`.
 
-    python -m infrastructure.postgres.migrate apply | rollback [--force] | list | new NAME
+    python -m infrastructure.postgres.migrate apply | rollback [--force] | list | new NAME | settle
 
 Uses `ADMIN_DATABASE_URL`, the owner's, or else `DATABASE_URL`.
 """
@@ -19,6 +19,7 @@ from typing import Any
 import psycopg
 from yoyo import get_backend, read_migrations
 
+from infrastructure.postgres.statements import statement
 from infrastructure.settings import Settings, read_settings
 
 DIRECTORY = Path(__file__).resolve().parents[2] / "migrations"
@@ -91,6 +92,20 @@ def new_migration(name: str, directory: Path = DIRECTORY) -> list[Path]:
     for path, text in files.items():
         path.write_text(text)
     return list(files)
+
+
+def settle_transactions(dsn: str) -> int:
+    """Make a log readable that was restored into a cluster with fewer transactions behind it.
+
+    Its events carry transaction ids that this cluster has not reached, so the whole-log reader
+    would wait for them. Run it while no process writes; positions keep the order. Returns how many
+    events were changed; no hash covers what changes.
+    """
+    with psycopg.connect(dsn) as connection:
+        connection.execute("ALTER TABLE events DISABLE TRIGGER events_are_final")
+        changed = connection.execute(statement("settle_transactions")).rowcount
+        connection.execute("ALTER TABLE events ENABLE ALWAYS TRIGGER events_are_final")
+    return changed
 
 
 @contextmanager
@@ -187,6 +202,7 @@ def main(arguments: list[str] | None = None) -> None:
     commands.add_parser("list", help="show which migrations are applied")
     new = commands.add_parser("new", help="make the files of a new migration")
     new.add_argument("name")
+    commands.add_parser("settle", help="make a log restored from another cluster readable")
     chosen = parser.parse_args(arguments)
     logging.basicConfig(level=logging.WARNING)
     if chosen.command == "new":
@@ -199,6 +215,8 @@ def main(arguments: list[str] | None = None) -> None:
         _apply(dsn)
     elif chosen.command == "rollback":
         _rollback(dsn, chosen.force)
+    elif chosen.command == "settle":
+        _say(f"{settle_transactions(dsn)} events settled.")
     else:
         _list(dsn)
 

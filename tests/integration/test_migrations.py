@@ -1,0 +1,190 @@
+"""Migrations go up and down, say what they do, and do not lose a log."""
+
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from domain.log import LogCursor
+from infrastructure.postgres import migrate
+from infrastructure.postgres.connect import Database
+from infrastructure.postgres.event_log import PostgresEventLog
+from infrastructure.postgres.leases import PostgresLeases
+from infrastructure.postgres.outbox import PostgresOutbox
+from tests import servers
+from tests.support import tasks
+
+NAMES = ["0001_events", "0002_tasks", "0003_delivery", "0004_roles"]
+
+
+@pytest.fixture
+def empty_url(postgres_server: servers.DatabaseServer) -> Iterator[str]:
+    """A database without a schema."""
+    with psycopg.connect(postgres_server.admin_dsn, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE empty_one")
+    yield postgres_server.dsn("empty_one")
+    with psycopg.connect(postgres_server.admin_dsn, autocommit=True) as connection:
+        connection.execute("DROP DATABASE empty_one WITH (FORCE)")
+
+
+def tables(url: str) -> set[str]:
+    with psycopg.connect(url) as connection:
+        rows = connection.execute(
+            "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'"
+        ).fetchall()
+    return {name for (name,) in rows if "yoyo" not in name}
+
+
+def test_the_schema_goes_up_down_and_up_again(empty_url: str) -> None:
+    assert migrate.apply_migrations(empty_url) == NAMES
+    made = tables(empty_url)
+    assert made == {"events", "payloads", "tasks", "status_history", "outbox", "leases"}
+    assert migrate.apply_migrations(empty_url) == []
+    undone = [migrate.rollback_last(empty_url) for _ in range(5)]
+    assert undone == [*reversed(NAMES), None]
+    assert tables(empty_url) == set()
+    assert migrate.apply_migrations(empty_url) == NAMES
+    assert tables(empty_url) == made
+
+
+def test_the_list_says_what_is_applied(empty_url: str) -> None:
+    assert migrate.list_migrations(empty_url) == [(name, False) for name in NAMES]
+    migrate.apply_migrations(empty_url)
+    migrate.rollback_last(empty_url)
+    assert migrate.list_migrations(empty_url) == [(name, name != NAMES[-1]) for name in NAMES]
+
+
+def test_processes_that_migrate_at_once_do_not_disturb_each_other(empty_url: str) -> None:
+    applied: list[list[str]] = []
+    threads = [
+        threading.Thread(target=lambda: applied.append(migrate.apply_migrations(empty_url)))
+        for _ in range(3)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert sorted(map(len, applied)) == [0, 0, len(NAMES)]
+
+
+def test_a_lock_left_by_a_crash_is_no_obstacle(empty_url: str) -> None:
+    migrate.apply_migrations(empty_url)
+    with psycopg.connect(empty_url) as connection:
+        connection.execute("INSERT INTO yoyo_lock (locked, ctime, pid) VALUES (1, now(), 1)")
+    assert migrate.apply_migrations(empty_url) == []
+
+
+async def test_a_log_with_events_is_rolled_back_only_by_force(empty_url: str) -> None:
+    migrate.apply_migrations(empty_url)
+    database = Database(empty_url, size=2, application_name="test")
+    await tasks.submitted(PostgresEventLog(database))
+    await database.close()
+    migrate.rollback_last(empty_url)
+    migrate.rollback_last(empty_url)
+    with pytest.raises(psycopg.errors.RaiseException, match="would be lost"):
+        migrate.rollback_last(empty_url)
+    assert "events" in tables(empty_url)
+    assert migrate.rollback_last(empty_url, force=True) == "0002_tasks"
+    with pytest.raises(psycopg.errors.RaiseException, match="event log has events"):
+        migrate.rollback_last(empty_url)
+    assert migrate.rollback_last(empty_url, force=True) == "0001_events"
+
+
+async def test_tasks_wait_and_run_on_when_delivery_is_rolled_back_and_made_again(
+    empty_url: str,
+) -> None:
+    migrate.apply_migrations(empty_url)
+    database = Database(empty_url, size=2, application_name="test")
+    log = PostgresEventLog(database)
+    pending = await tasks.submitted(log)
+    processing = await tasks.processing(log)
+    await database.close()
+    migrate.rollback_last(empty_url)
+    migrate.rollback_last(empty_url)
+    migrate.apply_migrations(empty_url)
+    database = Database(empty_url, size=2, application_name="test")
+    (row,) = await PostgresOutbox(database).choose(10)
+    assert (row.task_id, row.message_id) == (pending.task_id, pending.last_event_id)
+    (lease,) = await PostgresLeases(database).expired(10)
+    assert (lease.task_id, lease.attempt) == (processing.task_id, 1)
+    assert lease.worker_id == "a-worker"
+    await database.close()
+
+
+async def test_a_log_restored_from_another_cluster_is_made_readable(database_url: str) -> None:
+    database = Database(database_url, size=2, application_name="test")
+    log = PostgresEventLog(database)
+    first = await tasks.submitted(log)
+    with psycopg.connect(database_url) as connection:
+        connection.execute("ALTER TABLE events DISABLE TRIGGER events_are_final")
+        connection.execute("UPDATE events SET xid = '9000000000'")
+        connection.execute("ALTER TABLE events ENABLE ALWAYS TRIGGER events_are_final")
+    assert await log.comes_from_another_cluster()
+    assert await log.read(LogCursor(), 10) == []
+    assert migrate.settle_transactions(database_url) == 1
+    assert not await log.comes_from_another_cluster()
+    second = await tasks.submitted(log)
+    seen = [event.task_id for event in await log.read(LogCursor(), 10)]
+    assert seen == [first.task_id, second.task_id]
+    with (
+        psycopg.connect(database_url) as connection,
+        pytest.raises(psycopg.errors.InsufficientPrivilege),
+    ):
+        connection.execute("UPDATE events SET xid = '2'")
+    await database.close()
+
+
+def test_a_new_migration_follows_the_newest(tmp_path: Path) -> None:
+    (tmp_path / "0007_old.sql").touch()
+    up, down = migrate.new_migration("Add Priority!", tmp_path)
+    assert up.name == "0008_add_priority.sql"
+    assert down.name == "0008_add_priority.rollback.sql"
+    assert up.read_text().startswith("-- depends: 0007_old\n")
+
+
+def test_a_migration_needs_a_name(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="needs a name"):
+        migrate.new_migration("!", tmp_path)
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+asyncpg"])
+def test_the_command_line_accepts_every_scheme(
+    empty_url: str, scheme: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("ADMIN_DATABASE_URL", raising=False)
+    monkeypatch.setenv("DATABASE_URL", empty_url.replace("postgresql", scheme, 1))
+    migrate.main(["apply"])
+    migrate.main(["rollback"])
+    migrate.main(["list"])
+    migrate.main(["settle"])
+    said = capsys.readouterr().out
+    assert "4 migrations applied." in said
+    assert "rolled back 0004_roles" in said
+    assert "missing  0004_roles" in said
+    assert "0 events settled." in said
+
+
+def test_an_unreachable_database_is_named_with_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(migrate, "WAIT_SECONDS", 0.0)
+    monkeypatch.setenv("ADMIN_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
+    with pytest.raises(SystemExit, match="Start it"):
+        migrate.main(["apply"])
+
+
+def test_the_command_says_what_is_wrong_with_its_environment() -> None:
+    run = subprocess.run(
+        [sys.executable, "-m", "infrastructure.postgres.migrate", "list"],
+        env={"DATABASE_URL": "mysql://somewhere/else"},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert run.returncode == 1
+    assert "DATABASE_URL: Value error, must begin with postgresql://" in run.stderr
