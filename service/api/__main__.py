@@ -1,11 +1,11 @@
 """Runs the API: `python -m service.api`."""
 
 import socket
-import sys
 from types import FrameType
 
 import structlog
 import uvicorn
+from starlette.types import ASGIApp
 
 from infrastructure.settings import ApiSettings, read_settings
 from infrastructure.telemetry.logging import configure_logging
@@ -48,14 +48,9 @@ def listen(host: str, port: int) -> socket.socket:
         ) from None
 
 
-def main() -> None:
-    """Serve until SIGTERM or SIGINT, then finish what has begun."""
-    settings = read_settings(ApiSettings)
-    configure_logging("api", settings.log_level, settings.log_format)
-    runtime = Runtime(settings)
-    health = Health(runtime.adapters.database, runtime.adapters.broker)
-    app = create_app(settings, runtime.adapters, health, runtime.lifespan)
-    config = uvicorn.Config(
+def server_config(app: ASGIApp, settings: ApiSettings) -> uvicorn.Config:
+    """Return how uvicorn serves the API."""
+    return uvicorn.Config(
         app,
         loop="uvloop",
         http="httptools",
@@ -69,6 +64,16 @@ def main() -> None:
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=max(1, int(settings.shutdown_grace_seconds - CLOSING_SECONDS)),
     )
+
+
+def main() -> None:
+    """Serve until SIGTERM or SIGINT, then finish what has begun."""
+    settings = read_settings(ApiSettings)
+    configure_logging("api", settings.log_level, settings.log_format)
+    runtime = Runtime(settings)
+    health = Health(runtime.adapters.database, runtime.adapters.broker)
+    app = create_app(settings, runtime.adapters, health, runtime.lifespan)
+    config = server_config(app, settings)
     listener = listen(settings.host, settings.port)
     _log.info("Listening", host=settings.host, port=listener.getsockname()[1])
     Server(config, health).run(sockets=[listener])
@@ -76,4 +81,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -1,6 +1,6 @@
 """The adapters of the running API: what they are, and the order in which they start and end."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from domain.log import Append
@@ -44,15 +44,11 @@ class Runtime:
         """Run the adapters; what waits to be stored is stored before they end."""
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self._database.close)
-            for adapter in (
-                self._database_probe,
-                self._broker_probe,
-                self._notifier,
-                self._commits,
-            ):
+            stack.push_async_callback(self._notifier.close)
+            for adapter in (self._database_probe, self._broker_probe, self._commits):
                 await adapter.start()
                 stack.push_async_callback(adapter.close)
             yield
 
-    def _wake_relay(self, _stored: list[Append]) -> None:
+    def _wake_relay(self, _stored: Sequence[Append]) -> None:
         self._notifier.wake()
