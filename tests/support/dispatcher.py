@@ -1,0 +1,118 @@
+"""The relay's work in a few lines, for tests of the worker: outbox to broker, and the reaper."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from uuid import UUID
+
+from domain.errors import BrokerUnavailable, StoreError
+from domain.events import RequeueReason
+from domain.execution import RunOptions
+from domain.log import Append
+from domain.ports import TaskView
+from domain.task import GiveUp, fold
+from infrastructure.postgres.connect import Database
+from infrastructure.postgres.event_log import PostgresEventLog
+from infrastructure.postgres.leases import PostgresLeases
+from infrastructure.postgres.outbox import PostgresOutbox
+from infrastructure.postgres.task_queries import PostgresTaskQueries
+from infrastructure.rabbitmq.publisher import Publisher
+from tests.support import tasks
+
+WINDOW = 1_000
+POLL_SECONDS = 0.005
+
+
+class Dispatcher:
+    """Submits tasks, sends their messages, requeues those whose lease ran out."""
+
+    def __init__(self, database: Database, publisher: Publisher) -> None:
+        self.log = PostgresEventLog(database)
+        self._leases = PostgresLeases(database)
+        self._outbox = PostgresOutbox(database)
+        self._queries = PostgresTaskQueries(database)
+        self._publisher = publisher
+
+    async def submit(
+        self, circuit: str, shots: int = 64, seed: int | None = None, memory: bool = False
+    ) -> UUID:
+        """Put a task into the log."""
+        options = RunOptions(shots=shots, seed=seed, memory=memory)
+        return (await tasks.put(self.log, tasks.submission(circuit, options))).task_id
+
+    async def submit_many(self, count: int, circuit: str, shots: int = 64) -> list[UUID]:
+        """Put many tasks into the log."""
+        ids: list[UUID] = []
+        options = RunOptions(shots=shots)
+        while len(ids) < count:
+            batch = [tasks.submission(circuit, options) for _ in range(min(200, count - len(ids)))]
+            await self.log.append(batch)
+            ids += [append.task_id for append in batch]
+        return ids
+
+    async def view(self, task_id: UUID) -> TaskView:
+        """Return a task's status."""
+        view = await self._queries.view(task_id)
+        assert view is not None
+        return view
+
+    async def when(
+        self, task_id: UUID, condition: Callable[[TaskView], bool], within: float = 30.0
+    ) -> TaskView:
+        """Return a task's status once it fulfils a condition."""
+        view = None
+        try:
+            async with asyncio.timeout(within):
+                while True:
+                    with contextlib.suppress(StoreError):
+                        view = await self.view(task_id)
+                        if condition(view):
+                            return view
+                    await asyncio.sleep(0.005)
+        except TimeoutError:
+            raise AssertionError(f"not within {within} s: {view}") from None
+
+    async def ended(self, task_id: UUID, within: float = 30.0) -> TaskView:
+        """Return a task's status once it is terminal."""
+        return await self.when(task_id, lambda view: view.status.terminal, within)
+
+    async def event_types(self, task_id: UUID) -> list[str]:
+        """Return the types of a task's events, oldest first."""
+        return [stored.type for stored in await self.log.stream(task_id)]
+
+    async def run(self) -> None:
+        """Dispatch and reap, for ever."""
+        while True:
+            with contextlib.suppress(StoreError, BrokerUnavailable):
+                rows = await self._outbox.choose(WINDOW)
+                if rows:
+                    await self._outbox.record_dispatched(await self._publisher.publish(rows))
+                await self._reap()
+            await asyncio.sleep(POLL_SECONDS)
+
+    async def _reap(self) -> None:
+        for lease in await self._leases.expired(100):
+            history = (await self.log.histories([lease.task_id]))[lease.task_id]
+            task = fold(history.events)
+            assert task is not None
+            command = GiveUp(lease.attempt, RequeueReason.WORKER_LOST, "its lease ran out")
+            appends: list[Append] = [tasks.following(task, command)]
+            await self.log.append(appends)
+
+
+@contextlib.asynccontextmanager
+async def dispatching(database_url: str, rabbitmq_url: str) -> AsyncIterator[Dispatcher]:
+    """A dispatcher at work."""
+    database = Database(database_url, size=6, application_name="test dispatcher")
+    publisher = Publisher(rabbitmq_url, "test dispatcher", lambda: None)
+    dispatcher = Dispatcher(database, publisher)
+    await publisher.open()
+    running = asyncio.create_task(dispatcher.run())
+    try:
+        yield dispatcher
+    finally:
+        running.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await running
+        await publisher.close()
+        await database.close()
