@@ -78,7 +78,7 @@ class Leadership:
                     return
             except StoreUnavailable as error:
                 if not away:
-                    log.warning("no leadership without PostgreSQL, trying again", reason=str(error))
+                    log.warning("No leadership without PostgreSQL, trying again", reason=str(error))
                 away = True
                 self._answered_at = None
             await asyncio.sleep(backoff.next())
@@ -87,12 +87,12 @@ class Leadership:
         waiting = False
         while not await self._ask(lock_session, "SELECT pg_try_advisory_lock($1)", self._key):
             if not waiting:
-                log.info("standing by: another process leads", role=self._name)
+                log.info("Standing by: another process leads", role=self._name)
             waiting = True
             await asyncio.sleep(STANDBY_POLL_SECONDS)
 
     async def _lead(self, lock_session: Session, lead: Callable[[], Awaitable[None]]) -> None:
-        log.info("leading", role=self._name)
+        log.info("Leading", role=self._name)
         self.leading = True
         term = asyncio.ensure_future(lead())
         alive = asyncio.create_task(self._stay_alive(lock_session), name="leadership heartbeat")

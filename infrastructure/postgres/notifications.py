@@ -55,7 +55,7 @@ class OutboxNotifier:
                     await self._notify_on(own_session, backoff)
             except StoreUnavailable as error:
                 if not away:
-                    log.warning("cannot wake the relay, it polls meanwhile", reason=str(error))
+                    log.warning("Cannot wake the relay, it polls meanwhile", reason=str(error))
                 away = True
             await asyncio.sleep(backoff.next())
 
@@ -100,7 +100,7 @@ class OutboxListener:
                     await self._watch(own_session)
             except StoreUnavailable as error:
                 if not away:
-                    log.warning("cannot listen to the outbox, polling it", reason=str(error))
+                    log.warning("Cannot listen to the outbox, polling it", reason=str(error))
                 away = True
             await asyncio.sleep(backoff.next())
 

@@ -137,7 +137,7 @@ class Consumer:
                     await link.close()
             except BrokerUnavailable as error:
                 if not away:
-                    log.warning("no RabbitMQ, trying again", reason=str(error))
+                    log.warning("No RabbitMQ, trying again", reason=str(error))
                 away = True
             await asyncio.sleep(backoff.next())
 
@@ -155,7 +155,7 @@ class Consumer:
         waiting = False
         while await depth(link) is None:
             if not waiting:
-                log.info("waiting for the relay to declare the queue", queue=QUEUE)
+                log.info("Waiting for the relay to declare the queue", queue=QUEUE)
             waiting = True
             await asyncio.sleep(QUEUE_POLL_SECONDS)
 

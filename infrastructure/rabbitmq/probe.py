@@ -64,7 +64,7 @@ class BrokerProbe:
                     await link.close()
             except BrokerUnavailable as error:
                 if not away:
-                    log.warning("no RabbitMQ, trying again", reason=str(error))
+                    log.warning("No RabbitMQ, trying again", reason=str(error))
                 away = True
             await asyncio.sleep(INTERVAL_SECONDS)
 

@@ -91,7 +91,7 @@ class Publisher:
 
     async def _declare(self, link: Link) -> None:
         if await declare(link):
-            log.info("declared the task queue, which was not there", queue=QUEUE)
+            log.info("Declared the task queue, which was not there", queue=QUEUE)
             self._on_queue_made_anew()
 
     async def _react(self, outcome: Outcome, link: Link) -> None:
@@ -116,5 +116,5 @@ class Publisher:
             complaint = outcome.refused[0]
         if complaint and complaint != self._complaint:
             count = outcome.unroutable + len(outcome.refused)
-            log.warning("messages came back", count=count, reason=complaint)
+            log.warning("Messages came back", count=count, reason=complaint)
         self._complaint = complaint

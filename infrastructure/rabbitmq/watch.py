@@ -31,7 +31,7 @@ class QueueWatch:
             seen = await depth(link)
             if seen is None:
                 if await declare(link):
-                    log.info("declared the task queue, which was not there", queue=QUEUE)
+                    log.info("Declared the task queue, which was not there", queue=QUEUE)
                     self._on_queue_made_anew()
                 seen = Depth(ready=0, consumers=0)
         except BrokerUnavailable:

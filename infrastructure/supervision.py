@@ -1,0 +1,27 @@
+"""Loops that go on whatever happens in one turn of them."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from infrastructure.backoff import Backoff
+
+log = structlog.get_logger()
+
+
+async def supervised(name: str, loop: Callable[[], Awaitable[None]]) -> None:
+    """Run a loop, and begin it anew after an unexpected error; ends when the loop returns.
+
+    Args:
+        name: for the log.
+    """
+    backoff = Backoff(first=0.2, longest=5.0)
+    while True:
+        try:
+            await loop()
+        except Exception:
+            log.exception("A loop failed and begins anew", loop=name)
+        else:
+            return
+        await asyncio.sleep(backoff.next())

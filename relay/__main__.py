@@ -1,0 +1,103 @@
+"""`python -m relay`: run the outbox relay until it is told to stop."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+
+import structlog
+import uvloop
+
+from infrastructure.heartbeat import Heartbeat
+from infrastructure.postgres.connect import Database
+from infrastructure.postgres.event_log import PostgresEventLog
+from infrastructure.postgres.leadership import Leadership
+from infrastructure.postgres.leases import PostgresLeases
+from infrastructure.postgres.outbox import PostgresOutbox
+from infrastructure.settings import RelaySettings, read_settings
+from infrastructure.supervision import supervised
+from infrastructure.telemetry.logging import configure_logging
+from relay.leader import NAME, Leader
+
+HEARTBEAT_SECONDS = 1.0
+CLOSE_SECONDS = 2.0
+
+log = structlog.get_logger()
+
+
+def main() -> int:
+    """Run the process; returns its exit code."""
+    settings = read_settings(RelaySettings)
+    configure_logging("relay", settings.log_level, settings.log_format)
+    log.info("Relay starts")
+    uvloop.run(Relay(settings).run())
+    log.info("Relay stopped")
+    return 0
+
+
+class Relay:
+    """One relay process: leads, or stands by for the one that does."""
+
+    def __init__(self, settings: RelaySettings) -> None:
+        self._settings = settings
+        self._database = Database(
+            settings.database_url, size=settings.database_pool_size, application_name=NAME
+        )
+        self._leadership = Leadership(settings.database_url, f"{NAME} leader")
+        self._leader: Leader | None = None
+        self._heartbeat = Heartbeat(settings.heartbeat_file)
+        self._told_to_stop = asyncio.Event()
+
+    async def run(self) -> None:
+        """Work until a signal comes; then finish within `SHUTDOWN_GRACE_SECONDS`."""
+        self._listen_for_signals()
+        work = asyncio.create_task(supervised("leadership", self._take_part))
+        beat = asyncio.create_task(supervised("heartbeat", self._beat))
+        await self._told_to_stop.wait()
+        if self._leader is not None:
+            self._leader.stop()
+            await asyncio.wait({work}, timeout=self._settings.shutdown_grace_seconds / 2)
+        for task in (work, beat):
+            task.cancel()
+        await asyncio.gather(work, beat, return_exceptions=True)
+        await self._database.close(CLOSE_SECONDS)
+        self._heartbeat.clear()
+
+    async def _take_part(self) -> None:
+        await self._leadership.run(self._lead)
+
+    async def _lead(self) -> None:
+        self._leader = Leader(
+            self._settings,
+            PostgresEventLog(self._database),
+            PostgresOutbox(self._database),
+            PostgresLeases(self._database),
+        )
+        try:
+            await self._leader.lead()
+        finally:
+            self._leader = None
+
+    async def _beat(self) -> None:
+        while True:
+            if self._leadership.healthy and (self._leader is None or self._leader.connected):
+                self._heartbeat.beat()
+            await asyncio.sleep(HEARTBEAT_SECONDS)
+
+    def _listen_for_signals(self) -> None:
+        def handle() -> None:
+            if self._told_to_stop.is_set():
+                # Asked twice: at once. Nothing is lost, some messages may be sent again.
+                os._exit(1)
+            log.info("Relay drains")
+            self._told_to_stop.set()
+
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, handle)
+
+
+if __name__ == "__main__":
+    with contextlib.suppress(KeyboardInterrupt):
+        sys.exit(main())

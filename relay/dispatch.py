@@ -1,0 +1,106 @@
+"""Moves outbox rows to the broker: choose, publish, record, again.
+
+No transaction is open while the broker is talked to. Rows whose messages are confirmed but not
+recorded yet are remembered, so that only a crash between the two sends a message twice.
+"""
+
+import asyncio
+import contextlib
+
+import structlog
+
+from domain.errors import BrokerUnavailable, StoreError
+from domain.ports import Broker, Outbox
+from infrastructure.backoff import Backoff
+
+BRISK_POLL_SECONDS = 0.01
+POLL_SLOWDOWN = 1.5
+
+log = structlog.get_logger()
+
+
+class Dispatcher:
+    """Publishes what the outbox chooses, woken by `wake` and by its own polling.
+
+    Args:
+        outbox: decides what goes next, and how much.
+        broker: takes the messages.
+        window: most rows that are dispatched and unclaimed at a time.
+        poll_seconds: longest time between two looks at an idle outbox. While rows go out it
+            looks more often: claims make room in the window and tell nobody.
+    """
+
+    def __init__(self, outbox: Outbox, broker: Broker, window: int, poll_seconds: float) -> None:
+        self._outbox = outbox
+        self._broker = broker
+        self._window = window
+        self._poll_seconds = poll_seconds
+        self._pause_seconds = BRISK_POLL_SECONDS
+        self._woken = asyncio.Event()
+        self._stopping = False
+        self._unrecorded: list[int] = []
+
+    def wake(self) -> None:
+        """Look at the outbox now."""
+        self._woken.set()
+
+    def stop(self) -> None:
+        """Finish the present round and let `run` return."""
+        self._stopping = True
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Dispatch until stopped; waits out absences of the database and the broker."""
+        backoff = Backoff()
+        absent = ""
+        while not self._stopping:
+            try:
+                moved = await self.round()
+            except (StoreError, BrokerUnavailable) as error:
+                if type(error).__name__ != absent:
+                    log.warning("Dispatch waits, trying again", reason=str(error))
+                absent = type(error).__name__
+                await self._rest(backoff.next())
+                continue
+            if absent:
+                log.info("Dispatch goes on")
+            absent = ""
+            backoff.reset()
+            if not moved:
+                await self._pause()
+            else:
+                self._pause_seconds = min(BRISK_POLL_SECONDS, self._poll_seconds)
+
+    async def round(self) -> int:
+        """Move one set of rows; returns how many went.
+
+        Raises:
+            StoreUnavailable, BrokerUnavailable: nothing is lost, the next round goes on here.
+        """
+        await self._record()
+        rows = await self._outbox.choose(self._window)
+        if not rows:
+            return 0
+        self._unrecorded = await self._broker.publish(rows)
+        return await self._record()
+
+    async def _record(self) -> int:
+        count = len(self._unrecorded)
+        if count:
+            await self._outbox.record_dispatched(self._unrecorded)
+            self._unrecorded = []
+        return count
+
+    async def _pause(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._woken.wait(), self._pause_seconds)
+        self._woken.clear()
+        self._pause_seconds = min(self._pause_seconds * POLL_SLOWDOWN, self._poll_seconds)
+
+    async def _rest(self, seconds: float) -> None:
+        """Wait; notifications do not cut it short, they would make it a hot loop."""
+        deadline = asyncio.get_running_loop().time() + seconds
+        while not self._stopping and (left := deadline - asyncio.get_running_loop().time()) > 0:
+            self._woken.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._woken.wait(), left)

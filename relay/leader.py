@@ -1,0 +1,90 @@
+"""What the leading relay does: all loops side by side, each begun anew when it fails."""
+
+import asyncio
+
+from domain.ports import EventLog, Leases, Outbox
+from infrastructure.postgres.notifications import OutboxListener
+from infrastructure.rabbitmq.dead_letters import DeadLetterQueue
+from infrastructure.rabbitmq.publisher import Publisher
+from infrastructure.rabbitmq.watch import QueueWatch
+from infrastructure.settings import RelaySettings
+from infrastructure.supervision import supervised
+from relay.dead_letters import DeadLetters
+from relay.dispatch import Dispatcher
+from relay.reaper import Reaper
+from relay.redispatch import Redispatcher
+
+NAME = "ketlog relay"
+
+
+class Leader:
+    """One term of leadership.
+
+    Args:
+        settings: the relay's.
+        event_log: where given-up attempts end.
+        outbox: the pending tasks.
+        leases: who runs what.
+    """
+
+    def __init__(
+        self, settings: RelaySettings, event_log: EventLog, outbox: Outbox, leases: Leases
+    ) -> None:
+        url = settings.rabbitmq_url
+        self._publisher = Publisher(url, f"{NAME} publisher", self._queue_made_anew)
+        self._watch = QueueWatch(url, f"{NAME} watch", self._queue_made_anew)
+        self._dead_letter_queue = DeadLetterQueue(url, f"{NAME} dead letters")
+        self._dispatcher = Dispatcher(
+            outbox, self._publisher, settings.dispatch_window, settings.relay_poll_seconds
+        )
+        self._redispatcher = Redispatcher(
+            outbox, self._watch, settings.redispatch_seconds, self._dispatcher.wake
+        )
+        self._reaper = Reaper(
+            event_log,
+            leases,
+            settings.lease_seconds,
+            settings.max_attempts,
+            self._dispatcher.wake,
+        )
+        self._dead_letters = DeadLetters(self._dead_letter_queue, event_log)
+        self._listener = OutboxListener(
+            settings.database_url, self._dispatcher.wake, f"{NAME} listener"
+        )
+
+    @property
+    def connected(self) -> bool:
+        """Whether the broker was seen a moment ago."""
+        return self._redispatcher.connected
+
+    def stop(self) -> None:
+        """Finish what is on its way to the broker, and let `lead` return."""
+        self._dispatcher.stop()
+
+    async def lead(self) -> None:
+        """Work until stopped or cancelled."""
+        helpers = [
+            asyncio.create_task(supervised(name, loop), name=name)
+            for name, loop in {
+                "outbox listener": self._listener.run,
+                "redispatch": self._redispatcher.run,
+                "reaper": self._reaper.run,
+                "dead letters": self._dead_letters.run,
+            }.items()
+        ]
+        try:
+            await supervised("dispatch", self._dispatcher.run)
+        finally:
+            for helper in helpers:
+                helper.cancel()
+            await asyncio.gather(*helpers, return_exceptions=True)
+            await self._close()
+
+    def _queue_made_anew(self) -> None:
+        self._redispatcher.queue_made_anew()
+
+    async def _close(self) -> None:
+        connections = (self._publisher, self._watch, self._dead_letter_queue)
+        await asyncio.gather(
+            *(connection.close() for connection in connections), return_exceptions=True
+        )

@@ -1,0 +1,105 @@
+"""Sends again what the broker has lost."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+import structlog
+
+from domain.errors import BrokerUnavailable, StoreError
+from domain.ports import Outbox
+from infrastructure.rabbitmq.topology import Depth
+from relay.loss import LossDetector
+
+SAMPLE_SECONDS = 1.0
+SAMPLES_PER_PATIENCE = 5
+
+log = structlog.get_logger()
+
+
+class Queue(Protocol):
+    """What is looked at."""
+
+    async def look(self) -> Depth:
+        """Return the depth of the task queue; raises `BrokerUnavailable`."""
+        ...
+
+
+class Redispatcher:
+    """Samples outbox and queue, and makes rows wait again whose messages are lost.
+
+    Args:
+        outbox: the rows.
+        queue: where their messages should be.
+        patience: seconds for which a loss has to show before it is believed.
+        on_waiting: called when rows wait again.
+    """
+
+    def __init__(
+        self, outbox: Outbox, queue: Queue, patience: float, on_waiting: Callable[[], None]
+    ) -> None:
+        self._outbox = outbox
+        self._queue = queue
+        self._on_waiting = on_waiting
+        self._detector = LossDetector(patience)
+        self._interval = min(SAMPLE_SECONDS, patience / SAMPLES_PER_PATIENCE)
+        self._queues_made = 0
+        self._queues_known = 0
+        self._hurry = asyncio.Event()
+        self._seen_at: float | None = None
+
+    @property
+    def connected(self) -> bool:
+        """Whether the queue was seen a moment ago."""
+        return self._seen_at is not None and time.monotonic() - self._seen_at < 4 * SAMPLE_SECONDS
+
+    def queue_made_anew(self) -> None:
+        """Say that the queue had to be declared: all of its messages are gone, at once."""
+        self._queues_made += 1
+        self._hurry.set()
+
+    async def run(self) -> None:
+        """Sample until cancelled."""
+        while True:
+            try:
+                await self.sample()
+            except StoreError:
+                # The dispatcher says that the database is away.
+                self._detector.reset()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._hurry.wait(), self._interval)
+            self._hurry.clear()
+
+    async def sample(self) -> int:
+        """Look once; returns how many rows wait again. Raises `StoreUnavailable`."""
+        ready = await self._ready()
+        if self._queues_made != self._queues_known:
+            return await self._forget_all()
+        dispatched = await self._outbox.dispatched()
+        lost = self._detector.observe(dispatched, ready, time.monotonic())
+        if not lost:
+            return 0
+        return self._waiting(await self._outbox.forget(lost), "messages are missing in the queue")
+
+    async def _ready(self) -> int | None:
+        try:
+            depth = await self._queue.look()
+        except BrokerUnavailable:
+            return None
+        self._seen_at = time.monotonic()
+        return depth.ready
+
+    async def _forget_all(self) -> int:
+        made = self._queues_made
+        count = await self._outbox.forget(None)
+        self._queues_known = made
+        self._detector.reset()
+        return self._waiting(count, "the queue had to be declared anew")
+
+    def _waiting(self, count: int, reason: str) -> int:
+        if count:
+            log.warning("Tasks are sent again", count=count, reason=reason)
+            self._on_waiting()
+        return count
