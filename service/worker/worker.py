@@ -11,6 +11,7 @@ from domain.ports import EventLog, Leases
 from infrastructure.group_commit import GroupCommit
 from infrastructure.heartbeat import Heartbeat
 from infrastructure.settings import WorkerSettings
+from infrastructure.supervision import supervised
 from service.worker.claims import Claims
 from service.worker.counters import Counters
 from service.worker.drain import Budget, drain
@@ -19,7 +20,6 @@ from service.worker.leases import LeaseRenewal
 from service.worker.patience import Patience
 from service.worker.ports import DeliverySource, Simulators
 from service.worker.runs import Runs
-from service.worker.supervision import supervised
 
 log = structlog.get_logger()
 

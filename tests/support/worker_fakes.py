@@ -8,7 +8,8 @@ from uuid import UUID
 from domain.errors import StoreUnavailable
 from domain.execution import RunFailed, RunOutcome, RunRequest, RunSucceeded
 from domain.identifiers import new_traceparent, uuid7
-from domain.log import Append, AppendResult, History
+from domain.log import Append, AppendResult, History, LogCursor, StoredEvent
+from domain.ports import ExpiredLease
 from infrastructure.memory.store import MemoryStore
 from infrastructure.quantum.job import Job, JobState
 from infrastructure.rabbitmq.consumer import Delivery
@@ -125,6 +126,7 @@ class FakeSimulators:
         self.automatic: RunOutcome | None = None
         self.killed: list[Job] = []
         self.out_of_service = 0
+        self.on_capacity: Callable[[], None] | None = None
 
     @property
     def running(self) -> list[Job]:
@@ -145,7 +147,8 @@ class FakeSimulators:
         free = self.slots - self.out_of_service - self.busy
         return max(0, 2 * free - len(self.queued))
 
-    async def start(self) -> None: ...
+    async def start(self) -> None:
+        """Nothing to start."""
 
     async def close(self) -> None:
         for job in self.running + self.queued:
@@ -181,6 +184,8 @@ class FakeSimulators:
             job.started.set_result(None)
             if self.automatic is not None:
                 asyncio.get_running_loop().call_soon(self.finish, job, self.automatic)
+        if self.room and self.on_capacity is not None:
+            self.on_capacity()
 
     def _cancel(self, job: Job) -> None:
         if job.outcome.done():
@@ -220,6 +225,18 @@ class FlakyLog:
     async def renew(self, worker_id: str, task_ids: Collection[UUID], seconds: float) -> set[UUID]:
         self._check()
         return await self.store.renew(worker_id, task_ids, seconds)
+
+    async def expired(self, limit: int) -> list[ExpiredLease]:
+        self._check()
+        return await self.store.expired(limit)
+
+    async def stream(self, task_id: UUID) -> list[StoredEvent]:
+        self._check()
+        return await self.store.stream(task_id)
+
+    async def read(self, after: LogCursor, limit: int) -> list[StoredEvent]:
+        self._check()
+        return await self.store.read(after, limit)
 
     def _check(self) -> None:
         if self.away:
