@@ -83,18 +83,20 @@ class ServerAccount:
             self.own(folder)
         return folder
 
-    def make_reachable_root(self, prefix: str) -> Path:
+    def make_reachable_root(self, prefix: str, *, lasting: bool = False) -> Path:
         """Make a new root folder (see `make_root`) in a place where this account can reach it.
 
         Args:
             prefix: Start of the folder's name; the rest is random.
+            lasting: Whether it should outlive a restart of the machine.
 
         Raises:
-            PermissionError: This account can enter no temporary folder.
+            PermissionError: There is no folder that the caller can write and this account enter.
         """
-        candidates = [Path(tempfile.gettempdir()), Path("/var/tmp"), Path("/tmp")]  # noqa: S108
+        temporary = [Path(tempfile.gettempdir()), Path("/var/tmp"), Path("/tmp")]  # noqa: S108
+        candidates = [Path("/var/lib"), *temporary[1:]] if lasting else temporary
         for parent in candidates:
-            if parent.is_dir() and self.can_enter(parent):
+            if os.access(parent, os.W_OK | os.X_OK) and self.can_enter(parent):
                 folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
                 if self.switch:
                     folder.chmod(0o711)

@@ -6,7 +6,7 @@ import secrets
 import shutil
 import signal
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from urllib.parse import quote
 
@@ -129,22 +129,42 @@ class PostgresServer:
         self._process.start()
         self.wait_ready(timeout)
 
-    def wait_ready(self, timeout: float = 60.0) -> None:
-        """Wait until a connection succeeds; `NotReadyError` when that takes too long."""
-        process = self._process
+    def wait_ready(self, timeout: float = 60.0, alive: Callable[[], bool] | None = None) -> None:
+        """Wait until the server answers.
+
+        Args:
+            timeout: Seconds.
+            alive: Whether it still makes sense to wait, for a server that somebody else started.
+
+        Raises:
+            NotReadyError: It ended, or did not answer within `timeout` seconds.
+        """
         wait_until(
             self.answers,
-            what=f"PostgreSQL on port {self.port} (its log: {self.log})",
+            what=f"PostgreSQL on port {self.port}",
             timeout=timeout,
-            alive=(lambda: process.running) if process else (lambda: True),
+            alive=alive or (lambda: self.running),
         )
 
     def answers(self) -> bool:
-        """Whether the server accepts connections; wrong credentials count as an answer."""
+        """Whether the server accepts connections; a refused login is an answer too."""
+        try:
+            return self.accepts_login() is not None
+        except psycopg.OperationalError:
+            return False
+
+    def accepts_login(self) -> bool:
+        """Whether the server knows this user and password.
+
+        Raises:
+            psycopg.OperationalError: It does not answer.
+        """
         try:
             psycopg.connect(self.admin_dsn, connect_timeout=2).close()
         except psycopg.OperationalError as error:
-            return "authentication failed" in str(error)
+            if "authentication failed" in str(error):
+                return False
+            raise
         return True
 
     def ensure_database(self, name: str) -> None:

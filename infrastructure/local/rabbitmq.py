@@ -8,7 +8,7 @@ import shutil
 import socket
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from pathlib import Path
 from urllib.parse import quote
@@ -139,9 +139,9 @@ class RabbitMQServer:
         settings = self.root / "settings"
         settings.mkdir(mode=0o755, exist_ok=True)
         (settings / "rabbitmq-env.conf").write_text("")
-        (settings / "advanced.config").write_text("[].\n")
         (settings / "enabled_plugins").write_text("[rabbitmq_management].\n")
-        self._write_for_the_account(settings / "rabbitmq.conf", self._configuration())
+        (settings / "rabbitmq.conf").write_text(self._configuration())
+        self._write_for_the_account(settings / "advanced.config", self._credential_terms())
         cookie = self.home / ".erlang.cookie"
         if not cookie.exists():
             self._write_for_the_account(cookie, secrets.token_hex(32), mode=0o400)
@@ -160,7 +160,7 @@ class RabbitMQServer:
             self._epmd.start()
             wait_until(
                 lambda: _listens(self.epmd_port),
-                what=f"epmd on port {self.epmd_port} (its log: {self.log})",
+                what=f"epmd on port {self.epmd_port}",
                 timeout=timeout,
                 alive=lambda: self._epmd is not None and self._epmd.running,
             )
@@ -168,23 +168,40 @@ class RabbitMQServer:
         self._broker.start()
         self.wait_ready(timeout)
 
-    def wait_ready(self, timeout: float = 90.0) -> None:
-        """Wait until both ports answer; `NotReadyError` when that takes too long."""
-        broker = self._broker
+    def wait_ready(self, timeout: float = 90.0, alive: Callable[[], bool] | None = None) -> None:
+        """Wait until both ports answer.
+
+        Args:
+            timeout: Seconds.
+            alive: Whether it still makes sense to wait, for a broker that somebody else started.
+
+        Raises:
+            NotReadyError: It ended, or did not answer within `timeout` seconds.
+        """
         wait_until(
             self.answers,
-            what=f"RabbitMQ on port {self.port} (its log: {self.log})",
+            what=f"RabbitMQ on port {self.port}",
             timeout=timeout,
-            alive=(lambda: broker.running) if broker else (lambda: True),
+            alive=alive or (lambda: self.running),
         )
 
     def answers(self) -> bool:
         """Whether the AMQP port and the management API answer; a refused login is an answer."""
         try:
-            status, _ = self.manage("GET", "/api/overview", timeout=2)
+            return self.accepts_login() is not None and _listens(self.port)
         except OSError:
             return False
-        return status in {HTTPStatus.OK, HTTPStatus.UNAUTHORIZED} and _listens(self.port)
+
+    def accepts_login(self) -> bool:
+        """Whether the broker knows this user and password.
+
+        Raises:
+            OSError: It does not answer.
+        """
+        status, answer = self.manage("GET", "/api/overview", timeout=2)
+        if status not in {HTTPStatus.OK, HTTPStatus.UNAUTHORIZED}:
+            raise ConnectionError(f"the management API answered {status}: {answer[:200]!r}")
+        return status == HTTPStatus.OK
 
     def manage(
         self, method: str, path: str, body: object = None, *, timeout: float = 10.0
@@ -243,12 +260,15 @@ class RabbitMQServer:
             f"listeners.tcp.default = {LOOPBACK}:{self.port}\n"
             f"management.tcp.ip = {LOOPBACK}\n"
             f"management.tcp.port = {self.management_port}\n"
-            f"default_user = {self.user}\n"
-            f"default_pass = {self.password}\n"
             "log.console = true\n"
             "log.console.level = info\n"
             "log.file = false\n"
         )
+
+    def _credential_terms(self) -> str:
+        # rabbitmq.conf knows no quoting: a password with a `#` would end there.
+        user, password = (",".join(map(str, text.encode())) for text in (self.user, self.password))
+        return f"[{{rabbit, [{{default_user, <<{user}>>}}, {{default_pass, <<{password}>>}}]}}].\n"
 
     def _write_for_the_account(self, file: Path, content: str, mode: int = 0o600) -> None:
         temporary = file.parent / f".{file.name}-{secrets.token_hex(8)}"

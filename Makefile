@@ -1,0 +1,118 @@
+# ketlog: every command of the project. `make` or `make help` lists them.
+#
+# Needs Python 3.11 or newer, make and git. Choices are variables, in the environment, on the
+# command line (`make up API_PORT=9001 WORKERS=3`) or in .env; .env.example lists them.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+SYSTEM_PYTHON ?= python3
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+READY := $(VENV)/.ready
+STACK_PROGRAM := $(PYTHON) -m infrastructure.local
+SERVICE ?=
+PYTEST_ARGS ?=
+FOLLOW ?= auto
+FORCE ?=
+SQL ?=
+DIR ?=
+
+##@ Start here
+
+.PHONY: demo
+demo: setup ## Start the stack if needed, run a few circuits and show what happened
+	@$(STACK_PROGRAM) ensure-up
+	@$(PYTHON) -m infrastructure.local.with_env $(PYTHON) -m service.cli demo
+
+.PHONY: test
+test: setup ## Run every test, with coverage (PYTEST_ARGS=… is passed on)
+	@$(STACK_PROGRAM) servers
+	@COVERAGE_FILE=$(VENV)/.coverage $(PYTHON) -m pytest --cov --cov-report=term $(PYTEST_ARGS)
+	@$(if $(PYTEST_ARGS),,COVERAGE_FILE=$(VENV)/.coverage $(PYTHON) -m tests.coverage_floor)
+
+.PHONY: check
+check: setup ## Formatting, linting, types and import rules
+	@$(PYTHON) -m ruff format --check .
+	@$(PYTHON) -m ruff check .
+	@$(PYTHON) -m mypy
+	@$(VENV)/bin/lint-imports
+
+.PHONY: help
+help: ## Show this list
+	@awk 'BEGIN { FS = ":.*## " } \
+	  /^##@ / { printf "\n%s\n", substr($$0, 5) } \
+	  /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@printf '\nVariables: STACK=native|compose|auto  STACK_DIR=.stack  WORKERS=1  API_PORT=8001\n'
+	@printf '           POSTGRES_PORT=5432  RABBITMQ_PORT=5672  RABBITMQ_MANAGEMENT_PORT=15672\n'
+
+##@ The stack (Docker Compose when an engine answers, native processes otherwise)
+
+.PHONY: up
+up: setup ## Start everything and wait until it is healthy (WORKERS=3 for three workers)
+	@$(STACK_PROGRAM) up
+
+.PHONY: down
+down: setup ## Stop everything; the data stays
+	@$(STACK_PROGRAM) down
+
+.PHONY: clean
+clean: setup ## Stop everything and remove the data
+	@$(STACK_PROGRAM) clean
+
+.PHONY: status
+status: setup ## Show the processes and whether all is healthy
+	@$(STACK_PROGRAM) status
+
+.PHONY: logs
+logs: setup ## Show the logs (SERVICE=worker for one, FOLLOW=no to end at once)
+	@$(STACK_PROGRAM) logs $(SERVICE) --follow $(FOLLOW)
+
+.PHONY: start stop restart
+start: setup ## Start one service: SERVICE=postgres, rabbitmq, api, relay or worker
+	@$(STACK_PROGRAM) start $(SERVICE)
+stop: setup ## Stop one service: SERVICE=…
+	@$(STACK_PROGRAM) stop $(SERVICE)
+restart: setup ## Restart one service: SERVICE=…
+	@$(STACK_PROGRAM) restart $(SERVICE)
+
+.PHONY: scale
+scale: setup ## Run WORKERS=3 workers
+	@$(STACK_PROGRAM) scale $(WORKERS)
+
+##@ The database
+
+.PHONY: psql
+psql: setup ## Open psql on the database (SQL='select …' for one statement)
+	@$(STACK_PROGRAM) psql $(if $(SQL),-c "$$SQL")
+export SQL
+
+.PHONY: migrate rollback migrations migration
+migrate: setup ## Apply the migrations that are missing
+	@$(STACK_PROGRAM) migrate apply
+rollback: setup ## Undo the newest migration (FORCE=1 even if events are lost)
+	@$(STACK_PROGRAM) migrate rollback $(if $(FORCE),--force)
+migrations: setup ## List the migrations
+	@$(STACK_PROGRAM) migrate list
+migration: setup ## Make the files of a new migration: name=add_a_column
+	@$(PYTHON) -m infrastructure.postgres.migrate new "$${name:?which one? make migration name=add_a_column}"
+export name
+
+##@ Develop
+
+.PHONY: setup
+setup: $(READY) ## Make .venv with everything that is needed, once
+
+$(READY): requirements-dev.lock
+	@SYSTEM_PYTHON="$(SYSTEM_PYTHON)" bash infrastructure/local/setup.sh $(VENV)
+
+.PHONY: format
+format: setup ## Format the code and mend what the linter can
+	@$(PYTHON) -m ruff check --fix --exit-zero .
+	@$(PYTHON) -m ruff format .
+
+.PHONY: circuits
+circuits: setup ## Run a folder of circuits and compare with its manifest: DIR=…
+	@$(PYTHON) -m infrastructure.quantum.circuits --dir "$(DIR)"

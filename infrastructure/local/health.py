@@ -1,0 +1,86 @@
+"""Whether a stack does its work, asked from outside as its users would."""
+
+import asyncio
+import json
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import aiormq
+
+from infrastructure.heartbeat import is_fresh
+from infrastructure.local.settings import StackSettings
+from infrastructure.local.terminal import UserError
+
+QUEUE = "quantum_tasks"
+
+
+def api_problems(settings: StackSettings) -> list[str]:
+    """What the API's own health answer has to say against it; empty when nothing."""
+    try:
+        with urllib.request.urlopen(f"{settings.api_url}/health", timeout=5) as answer:  # noqa: S310
+            health = json.loads(answer.read())
+    except (OSError, ValueError) as error:
+        return [f"api: no answer at {settings.api_url}/health ({error})"]
+    if health.get("status") == "healthy":
+        return []
+    return [
+        f"api: {health.get('status')} (database {health.get('database_status')}, "
+        f"queue {health.get('queue_status')})"
+    ]
+
+
+def heartbeat_problems(files: Iterable[Path]) -> list[str]:
+    """Names of the processes whose heartbeat is missing or old."""
+    return [f"{file.stem}: no heartbeat" for file in files if not is_fresh(file)]
+
+
+def consumer_problems(rabbitmq_url: str, expected: int) -> list[str]:
+    """Whether fewer than `expected` consumers listen to the task queue."""
+    try:
+        present = asyncio.run(asyncio.wait_for(_count_consumers(rabbitmq_url), timeout=5))
+    except aiormq.exceptions.ChannelNotFoundEntity:
+        return [f"rabbitmq: there is no queue {QUEUE} yet"]
+    except (OSError, aiormq.exceptions.AMQPError) as error:
+        return [f"rabbitmq: no answer ({error!r})"]
+    if present >= expected:
+        return []
+    return [f"worker: {present} of {expected} consumers on the queue {QUEUE}"]
+
+
+async def _count_consumers(rabbitmq_url: str) -> int:
+    # Not from the management API, whose numbers are up to 5 s old.
+    connection = await aiormq.connect(rabbitmq_url)
+    try:
+        channel = await connection.channel()
+        declared = await channel.queue_declare(QUEUE, passive=True)
+        return declared.consumer_count or 0
+    finally:
+        await connection.close()
+
+
+def wait_for_health(
+    problems: Callable[[], list[str]], *, timeout: float, give_up: Callable[[], str | None]
+) -> None:
+    """Wait until nothing is wrong any more.
+
+    Args:
+        problems: What is wrong now.
+        timeout: Seconds.
+        give_up: Why it makes no sense to go on waiting, or `None`.
+
+    Raises:
+        UserError: Something is still wrong; the message says what.
+    """
+    deadline = time.monotonic() + timeout
+    while found := problems():
+        if reason := give_up():
+            raise UserError(reason)
+        if time.monotonic() > deadline:
+            raise UserError(
+                f"not healthy after {timeout:g} s:\n  " + "\n  ".join(found) + "\n"
+                "`make logs` shows why; `make down` stops everything"
+            )
+        time.sleep(0.2)
