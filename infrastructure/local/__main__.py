@@ -29,21 +29,19 @@ _EXPECTED_ERRORS = (
 )
 
 
-def choose_stack(settings: StackSettings, choice: str) -> Stack:
+def choose_stack(settings: StackSettings) -> Stack:
     """The stack that a command means.
 
-    Args:
-        settings: The user's other choices.
-        choice: `native`, `compose` or `auto`: the one that is up, else Docker Compose when an
-            engine answers, else the native one.
+    `auto` is the native one if that is up, else Docker Compose when an engine answers.
     """
-    build = os.environ.get("BUILD", "yes") != "no"
-    if choice not in {"native", "compose", "auto"}:
-        raise UserError(f"STACK={choice} must be native, compose or auto")
     native = NativeStack(settings)
-    if choice == "native" or (choice == "auto" and (native.running or not engine_answers())):
-        return native
-    return ComposeStack(settings, build=build)
+    if settings.kind == "auto":
+        return native if native.running or not engine_answers() else _compose(settings)
+    return native if settings.kind == "native" else _compose(settings)
+
+
+def _compose(settings: StackSettings) -> Stack:
+    return ComposeStack(settings, build=os.environ.get("BUILD", "yes") != "no")
 
 
 def _parse(words: Sequence[str] | None) -> argparse.Namespace:
@@ -71,7 +69,7 @@ def run(asked: argparse.Namespace, settings: StackSettings) -> int:
     if asked.command == "servers":
         ensure_rabbitmq(say)
         return 0
-    stack = choose_stack(settings, os.environ.get("STACK", "auto"))
+    stack = choose_stack(settings)
     match asked.command:
         case "ensure-up" if stack.running and (settings.stack_dir / "env").exists():
             pass

@@ -168,6 +168,7 @@ class ComposeStack:
     def _run(
         self, command: Sequence[str], stdout: int | None = None
     ) -> "subprocess.CompletedProcess[bytes]":
+        # Compose gives the shell's variables precedence over those of .env.
         environment = {
             name: value for name, value in os.environ.items() if name not in ONLY_FROM_FILE
         }

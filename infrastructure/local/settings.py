@@ -1,7 +1,7 @@
 """What the user can choose about the local stack: `.env` and the environment, in one place."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Self
@@ -47,6 +47,7 @@ class StackSettings:
         postgres_db: Name of the database.
         rabbitmq_user: Administrator of the broker.
         rabbitmq_password: The administrator's password.
+        kind: `native`, `compose` or `auto`.
         workers: How many workers were asked for; `None` leaves it as it is.
         database_url: As this machine reaches the database.
         rabbitmq_url: As this machine reaches the broker.
@@ -64,6 +65,7 @@ class StackSettings:
     postgres_db: str
     rabbitmq_user: str
     rabbitmq_password: str
+    kind: str
     workers: int | None
     database_url: str
     rabbitmq_url: str
@@ -122,6 +124,7 @@ class StackSettings:
             postgres_db=database,
             rabbitmq_user=broker_user,
             rabbitmq_password=broker_password,
+            kind=_one_of(chosen, "STACK", ("auto", "native", "compose")),
             workers=workers or None,
             database_url=seen_from_here(
                 # Plain, so that psql and other tools understand it too.
@@ -189,6 +192,14 @@ def _whole_number(
     if not text.isascii() or not text.isdigit() or not lowest <= int(text) <= highest:
         raise StackSettingsError(f"{name}={text} must be a whole number from {lowest} to {highest}")
     return int(text)
+
+
+def _one_of(chosen: Mapping[str, str], name: str, choices: Sequence[str]) -> str:
+    """The value of a variable that has few; the first of them unless it is set."""
+    value = chosen.get(name, choices[0])
+    if value not in choices:
+        raise StackSettingsError(f"{name}={value} must be one of {', '.join(choices)}")
+    return value
 
 
 def _refuse_shared_ports(ports: Mapping[str, int]) -> None:
