@@ -1,0 +1,104 @@
+"""The API in the test's own event loop, over the in-memory store."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx2
+
+from domain.log import Append
+from domain.ports import Appender, TaskQueries
+from infrastructure.group_commit import GroupCommit
+from infrastructure.memory.store import MemoryStore
+from infrastructure.settings import ApiSettings
+from service.api.app import Adapters, create_app
+from service.api.health import Health
+from service.api.models import ProblemDocument
+
+JSON = {"Content-Type": "application/json"}
+
+
+@dataclass
+class FakeProbe:
+    """A probe that says what a test wants."""
+
+    connected: bool = True
+    reason: str = ""
+
+
+@dataclass
+class InProcessApi:
+    """An API without a socket, and what it stands on.
+
+    Attributes:
+        committed: the batches that were stored, in order.
+    """
+
+    http: httpx2.AsyncClient
+    store: MemoryStore
+    database: FakeProbe
+    broker: FakeProbe
+    health: Health
+    committed: list[Sequence[Append]]
+
+    async def submit(self, body: object, **headers: str) -> httpx2.Response:
+        """Post a JSON body."""
+        return await self.http.post("/tasks", json=body, headers=headers)
+
+    async def submit_bytes(self, body: bytes, **headers: str) -> httpx2.Response:
+        """Post a body as it is, said to be JSON."""
+        return await self.http.post("/tasks", content=body, headers=JSON | headers)
+
+    async def accepted(self, body: object, **headers: str) -> dict[str, Any]:
+        """Post a body that must be accepted; returns the answer."""
+        answer = await self.submit(body, **headers)
+        assert answer.status_code == 202, answer.text
+        return dict(answer.json())
+
+
+@asynccontextmanager
+async def in_process_api(
+    *,
+    appender: Appender | None = None,
+    queries: TaskQueries | None = None,
+    **settings: Any,
+) -> AsyncIterator[InProcessApi]:
+    """Run an API over a fresh store.
+
+    Args:
+        appender: instead of group commit over the store.
+        queries: instead of the store's.
+        settings: fields of `ApiSettings`.
+    """
+    store = MemoryStore()
+    committed: list[Sequence[Append]] = []
+    commits = GroupCommit(store, on_commit=committed.append)
+    database, broker = FakeProbe(), FakeProbe()
+    health = Health(database, broker)
+    app = create_app(
+        ApiSettings(**settings),
+        Adapters(appender or commits, store, queries or store, database, broker),
+        health,
+    )
+    await commits.start()
+    transport = httpx2.ASGITransport(app=app)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://api") as http:
+        yield InProcessApi(http, store, database, broker, health, committed)
+    await commits.close()
+
+
+def problem(answer: httpx2.Response, status: int) -> dict[str, Any]:
+    """The problem document that an answer must be."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    document = dict(answer.json())
+    ProblemDocument.model_validate(document)
+    assert document["status"] == status
+    assert document["correlation_id"] == answer.headers["x-correlation-id"]
+    return document
+
+
+def bad_fields(answer: httpx2.Response, status: int = 422) -> list[str]:
+    """The fields that a problem document names, in order."""
+    return [error["field"] for error in problem(answer, status)["errors"]]

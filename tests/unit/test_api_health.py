@@ -1,0 +1,116 @@
+"""Health, readiness, and what web pages may do."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from service.api.models import Health, Probe
+from tests.support.api import InProcessApi, in_process_api, problem
+
+
+@pytest.fixture
+async def api() -> AsyncIterator[InProcessApi]:
+    async with in_process_api() as made:
+        yield made
+
+
+@pytest.mark.parametrize(
+    ("database", "broker", "status"),
+    [
+        (True, True, "healthy"),
+        (True, False, "degraded"),
+        (False, True, "unhealthy"),
+        (False, False, "unhealthy"),
+    ],
+)
+async def test_health_is_always_200_and_says_how_it_is(
+    api: InProcessApi, database: bool, broker: bool, status: str
+) -> None:
+    api.database.connected, api.broker.connected = database, broker
+    answer = await api.http.get("/health")
+    assert answer.status_code == 200
+    body = answer.json()
+    Health.model_validate(body)
+    assert body == {
+        "status": status,
+        "database_status": "connected" if database else "disconnected",
+        "queue_status": "connected" if broker else "disconnected",
+        "timestamp": body["timestamp"],
+    }
+    assert len(body["timestamp"]) == len("2025-12-28T14:30:00Z")
+
+
+async def test_a_process_that_answers_is_alive(api: InProcessApi) -> None:
+    api.database.connected = api.broker.connected = False
+    answer = await api.http.get("/livez")
+    assert answer.status_code == 200
+    Probe.model_validate(answer.json())
+
+
+async def test_it_is_ready_without_the_queue(api: InProcessApi) -> None:
+    api.broker.connected = False
+    answer = await api.http.get("/readyz")
+    assert answer.status_code == 200
+    Probe.model_validate(answer.json())
+
+
+async def test_it_is_not_ready_without_the_database_and_says_why(api: InProcessApi) -> None:
+    api.database.connected, api.database.reason = False, "the schema is not there"
+    document = problem(await api.http.get("/readyz"), 503)
+    assert document["reasons"] == ["the schema is not there"]
+
+
+async def test_it_is_not_ready_while_it_drains(api: InProcessApi) -> None:
+    api.health.draining = True
+    document = problem(await api.http.get("/readyz"), 503)
+    assert document["reasons"] == ["the process is shutting down"]
+    await api.accepted({"circuit": "x"})
+
+
+async def test_head_answers_like_get(api: InProcessApi) -> None:
+    assert (await api.http.head("/health")).status_code == 200
+
+
+ORIGIN = {"Origin": "https://app.example"}
+
+
+async def test_any_page_may_call_by_default_and_read_the_headers(api: InProcessApi) -> None:
+    answer = await api.submit({"circuit": "x"}, **ORIGIN)
+    assert answer.headers["access-control-allow-origin"] == "*"
+    exposed = answer.headers["access-control-expose-headers"].lower().split(", ")
+    assert {"location", "x-correlation-id", "retry-after", "idempotency-replayed"} <= set(exposed)
+
+
+async def test_problems_can_be_read_by_pages_too(api: InProcessApi) -> None:
+    answer = await api.submit({}, **ORIGIN)
+    problem(answer, 422)
+    assert answer.headers["access-control-allow-origin"] == "*"
+
+
+async def test_a_browser_may_ask_first(api: InProcessApi) -> None:
+    answer = await api.http.options(
+        "/tasks",
+        headers=ORIGIN
+        | {
+            "Access-Control-Request-Method": "POST",
+            "Access-Control-Request-Headers": "content-type, idempotency-key, x-correlation-id",
+        },
+    )
+    assert answer.status_code == 200
+    assert answer.headers["access-control-allow-origin"] == "*"
+    assert "POST" in answer.headers["access-control-allow-methods"]
+
+
+async def test_only_the_listed_origins_may_call() -> None:
+    async with in_process_api(cors_origins="https://app.example/, https://other.example") as api:
+        allowed = await api.http.get("/health", headers=ORIGIN)
+        assert allowed.headers["access-control-allow-origin"] == "https://app.example"
+        assert "Origin" in allowed.headers["vary"]
+        stranger = await api.http.get("/health", headers={"Origin": "https://evil.example"})
+        assert "access-control-allow-origin" not in stranger.headers
+
+
+async def test_no_origin_may_call_where_none_is_listed() -> None:
+    async with in_process_api(cors_origins="") as api:
+        answer = await api.http.get("/health", headers=ORIGIN)
+        assert "access-control-allow-origin" not in answer.headers

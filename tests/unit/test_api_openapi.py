@@ -1,0 +1,198 @@
+"""The OpenAPI document and the documentation page."""
+
+import json
+import re
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from service.api import docs, examples
+from service.api.models import (
+    Health,
+    ProblemDocument,
+    SubmitTask,
+    TaskStatus,
+    TaskSubmitted,
+    limited_submission,
+)
+from tests.support.api import InProcessApi, in_process_api
+
+Json = dict[str, Any]
+METHODS = {"get", "post", "put", "patch", "delete", "head", "options"}
+
+
+@pytest.fixture
+async def api() -> AsyncIterator[InProcessApi]:
+    async with in_process_api(max_shots=500) as made:
+        yield made
+
+
+@pytest.fixture
+async def document(api: InProcessApi) -> Json:
+    answer = await api.http.get("/openapi.json")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "application/json"
+    return dict(answer.json())
+
+
+def nodes(value: object) -> Iterator[Json]:
+    """Every object of a JSON value."""
+    if isinstance(value, dict):
+        yield value
+        for part in value.values():
+            yield from nodes(part)
+    elif isinstance(value, list):
+        for part in value:
+            yield from nodes(part)
+
+
+def operations(document: Json) -> Iterator[tuple[str, str, Json]]:
+    """Path, method and operation."""
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            assert method in METHODS
+            yield path, method, operation
+
+
+def resolved(document: Json, node: Json) -> Json:
+    """What a reference points to."""
+    if "$ref" not in node:
+        return node
+    target: Any = document
+    for part in node["$ref"].removeprefix("#/").split("/"):
+        target = target[part]
+    return dict(target)
+
+
+def test_it_is_a_document_of_openapi_3_1(document: Json) -> None:
+    assert document["openapi"].startswith("3.1.")
+    assert {"title", "version"} <= set(document["info"])
+    assert set(document) <= {"openapi", "info", "servers", "tags", "paths", "components"}
+    identifiers = [operation["operationId"] for _, _, operation in operations(document)]
+    assert len(identifiers) == len(set(identifiers))
+
+
+def test_every_reference_leads_somewhere(document: Json) -> None:
+    references = [node for node in nodes(document) if "$ref" in node]
+    assert references
+    for node in references:
+        assert resolved(document, node)
+
+
+def test_every_path_parameter_is_described(document: Json) -> None:
+    for path, _, operation in operations(document):
+        parameters = [resolved(document, node) for node in operation.get("parameters", [])]
+        described = {node["name"] for node in parameters if node["in"] == "path"}
+        assert described == set(re.findall(r"{(\w+)}", path))
+        assert all(node["required"] for node in parameters if node["in"] == "path")
+        assert all("schema" in node for node in parameters)
+
+
+def test_every_answer_has_a_description_and_problems_their_media_type(document: Json) -> None:
+    for _, _, operation in operations(document):
+        for status, node in operation["responses"].items():
+            answer = resolved(document, node)
+            assert answer["description"]
+            expected = "application/problem+json" if int(status) >= 400 else "application/json"
+            assert list(answer["content"]) == [expected]
+
+
+async def test_every_documented_operation_exists(api: InProcessApi, document: Json) -> None:
+    for path, method, _ in operations(document):
+        url = path.replace("{task_id}", "550e8400-e29b-41d4-a716-446655440000")
+        answer = await api.http.request(method, url, json={"circuit": "x"})
+        assert str(answer.status_code) in document["paths"][path][method]["responses"]
+
+
+def test_the_limits_of_this_installation_are_in_it(document: Json) -> None:
+    fields = document["components"]["schemas"]["SubmitTask"]["properties"]
+    assert fields["shots"]["maximum"] == 500
+    assert fields["shots"]["default"] == 500
+    assert fields["circuit"]["maxLength"] == 1_048_576
+    assert document["components"]["schemas"]["SubmitTask"]["additionalProperties"] is False
+
+
+def test_the_document_describes_the_model_that_validates() -> None:
+    limited = limited_submission(100_000, 1_048_576)
+    assert set(limited.model_fields) == set(SubmitTask.model_fields)
+    assert limited.__name__ == "SubmitTask"
+
+
+@pytest.mark.parametrize(
+    ("model", "samples"),
+    [
+        (limited_submission(100_000, 1_048_576), examples.SUBMISSIONS),
+        (TaskSubmitted, examples.SUBMITTED),
+        (TaskStatus, examples.PENDING | examples.COMPLETED | examples.FAILED),
+        (Health, examples.HEALTHY),
+        *((ProblemDocument, samples) for _, samples in examples.PROBLEMS.values()),
+    ],
+)
+def test_every_example_fits_its_model(model: type[BaseModel], samples: Json) -> None:
+    assert samples
+    for sample in samples.values():
+        model.model_validate_json(json.dumps(sample["value"]))
+
+
+def test_every_example_of_the_schema_fits_the_model(document: Json) -> None:
+    limited = limited_submission(100_000, 1_048_576)
+    for sample in document["components"]["schemas"]["SubmitTask"]["examples"]:
+        limited.model_validate_json(json.dumps(sample))
+
+
+async def test_the_documentation_loads_only_what_this_installation_serves(
+    api: InProcessApi,
+) -> None:
+    page = await api.http.get("/docs")
+    assert page.status_code == 200
+    assert page.headers["content-type"].startswith("text/html")
+    links = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+    assert "/docs/swagger-ui.js" in links
+    assert "/docs/swagger-ui.css" in links
+    for link in links:
+        if link != "data:,":
+            assert link.startswith("/")
+            assert (await api.http.get(link)).status_code == 200
+    assert "<script>" not in page.text
+    assert "://" not in page.text
+
+
+async def test_the_documentation_forbids_loading_from_elsewhere(api: InProcessApi) -> None:
+    for path in ("/docs", "/docs/swagger-ui.js", "/docs/start.js"):
+        policy = (await api.http.get(path)).headers["content-security-policy"]
+        assert "default-src 'none'" in policy
+        assert "http" not in policy
+        assert "script-src 'self';" in policy
+
+
+async def test_the_style_sheet_names_nothing_elsewhere(api: InProcessApi) -> None:
+    style = (await api.http.get("/docs/swagger-ui.css")).text
+    assert not re.search(r"@import|url\((?![\"']?data:)", style)
+
+
+async def test_the_page_asks_nobody_to_validate_its_document(api: InProcessApi) -> None:
+    start = (await api.http.get("/docs/start.js")).text
+    assert 'url: "/openapi.json"' in start
+    assert "validatorUrl: null" in start
+
+
+async def test_assets_are_sent_once(api: InProcessApi) -> None:
+    first = await api.http.get("/docs/swagger-ui.css")
+    again = await api.http.get(
+        "/docs/swagger-ui.css", headers={"If-None-Match": first.headers["etag"]}
+    )
+    assert (again.status_code, again.content) == (304, b"")
+
+
+async def test_the_front_page_leads_to_the_documentation(api: InProcessApi) -> None:
+    answer = await api.http.get("/")
+    assert (answer.status_code, answer.headers["location"]) == (307, "/docs")
+
+
+def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(docs, "find_spec", lambda _name: None)
+    docs._asset.cache_clear()
+    with pytest.raises(FileNotFoundError, match="offapi"):
+        docs._asset("swagger-ui.js")
