@@ -44,7 +44,7 @@ class Aer:
         """Exact probabilities of all outcomes of some qubits in the final state.
 
         Args:
-            circuit: gates only; a save instruction is appended to it.
+            circuit: gates only.
             qubits: indices; bit j of an outcome belongs to `qubits[j]`.
             method: a method whose states have exact probabilities.
             seed: for Aer's own use.
@@ -52,30 +52,54 @@ class Aer:
         Returns:
             Shape (2 ** len(qubits),).
         """
-        circuit.append(SaveProbabilities(len(qubits)), qubits)
-        data = self._run(circuit, method, shots=1, seed=seed, memory=False)
+        saving = circuit.copy()
+        saving.append(SaveProbabilities(len(qubits)), qubits)
+        data = self._run(saving, method, 1, seed, {})
         return np.asarray(data["probabilities"], dtype=np.float64)
 
     def sample(
-        self, circuit: QuantumCircuit, method: str, shots: int, seed: int, *, memory: bool
+        self,
+        circuit: QuantumCircuit,
+        method: str,
+        shots: int,
+        seed: int,
+        *,
+        memory: bool = False,
+        branching: bool = False,
     ) -> tuple[Mapping[str, int], list[str] | None]:
         """Run a circuit with measurements.
+
+        Args:
+            circuit: in the gates of the method.
+            method: a method of Aer.
+            shots: how many.
+            seed: below 2^62; shot k uses `seed + k`.
+            memory: whether to keep the outcome of each shot.
+            branching: let shots share a state until a measurement tells them apart.
 
         Returns:
             Counts and, if asked for, the outcome of each shot. Keys are hexadecimal numbers whose
             bit k is classical bit k.
         """
-        data = self._run(circuit, method, shots=shots, seed=seed, memory=memory)
+        options = {"memory": memory}
+        if branching:
+            options |= {"shot_branching_enable": True, "shot_branching_sampling_enable": True}
+        data = self._run(circuit, method, shots, seed, options)
         return data.get("counts", {}), data.get("memory")
 
     def _run(
-        self, circuit: QuantumCircuit, method: str, *, shots: int, seed: int, memory: bool
+        self,
+        circuit: QuantumCircuit,
+        method: str,
+        shots: int,
+        seed: int,
+        options: Mapping[str, bool],
     ) -> Mapping[str, Any]:
         simulator = self._simulators.get(method)
         if simulator is None:
             simulator = AerSimulator(method=method, **self.options)
             self._simulators[method] = simulator
-        job = simulator.run(circuit, shots=shots, seed_simulator=seed, memory=memory)
+        job = simulator.run(circuit, shots=shots, seed_simulator=seed, **options)
         result = job.result()
         if not result.success:
             self._fail(result)

@@ -1,11 +1,11 @@
 """From a compiled program to what exactly will be simulated, and how shots are drawn from it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from qiskit import QuantumCircuit
 
-from domain.execution import Method
+from domain.execution import MAX_SEED, Method
 from infrastructure.quantum.bonds import bond_exponent
 from infrastructure.quantum.limits import EngineLimits
 from infrastructure.quantum.method import Choice, Workload, choose_method
@@ -13,9 +13,11 @@ from infrastructure.quantum.qasm import Program
 from infrastructure.quantum.terminal import TerminalCircuit, terminal_circuit
 from infrastructure.quantum.translation import translate
 
-Sampler = Literal["exact_probabilities", "final_state", "shot_by_shot"]
+Sampler = Literal["exact_probabilities", "stabilizer_support", "final_state", "shot_by_shot"]
 
-_WIDEST_EXACT = {"statevector": 18, "density_matrix": 13, "stabilizer": 8}
+_WIDEST_EXACT = {"statevector": 18, "density_matrix": 13}
+_BRANCH_BYTES = 256 * 1024 * 1024
+_AMPLITUDE_BYTES = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,15 +28,20 @@ class Plan:
         circuit: in the gates of the method; without measurements if the sampler is
             `exact_probabilities`.
         choice: the method and why.
-        sampler: where shots come from: our draw from exact probabilities, Aer's draw from the
-            final state, or one simulation for each shot.
+        sampler: where shots come from: our draw from exact probabilities, our draw from the
+            support of a stabilizer state, Aer's draw from the final state, or one simulation for
+            each shot.
         terminal: the measurements of a circuit that has one final state, else None.
+        branching: shots share a state until a measurement tells them apart.
+        batch: shots that are simulated together.
     """
 
     circuit: QuantumCircuit
     choice: Choice
     sampler: Sampler
     terminal: TerminalCircuit | None
+    branching: bool = False
+    batch: int = MAX_SEED
 
 
 def make_plan(program: Program, requested: Method, limits: EngineLimits) -> Plan:
@@ -48,14 +55,17 @@ def make_plan(program: Program, requested: Method, limits: EngineLimits) -> Plan
         return _shot_by_shot(program, requested, limits)
     bits = len(terminal.qubits)
     work = Workload(
-        qubits=terminal.circuit.num_qubits,
+        qubits=terminal.gates.num_qubits,
         clifford=program.clifford,
         dynamic=False,
         probabilities=0,
-        bond_exponent=bond_exponent(terminal.circuit),
+        bond_exponent=bond_exponent(terminal.gates),
     )
     choice = choose_method(requested, work, limits)
-    circuit = translate(terminal.circuit, choice.method)
+    circuit = translate(terminal.gates, choice.method)
+    if choice.method == "stabilizer":
+        gates = replace(terminal, gates=circuit)
+        return Plan(_measured(circuit, terminal), choice, "stabilizer_support", gates)
     if bits <= _WIDEST_EXACT.get(choice.method, 0):
         return Plan(circuit, choice, "exact_probabilities", terminal)
     return Plan(_measured(circuit, terminal), choice, "final_state", terminal)
@@ -72,7 +82,28 @@ def _shot_by_shot(program: Program, requested: Method, limits: EngineLimits) -> 
         bond_exponent=len(used) // 2,
     )
     choice = choose_method(requested, work, limits)
-    return Plan(translate(circuit, choice.method), choice, "shot_by_shot", None)
+    batch = _branches(choice.method, work.qubits)
+    return Plan(
+        translate(circuit, choice.method),
+        choice,
+        "shot_by_shot",
+        terminal=None,
+        branching=batch is not None,
+        batch=batch or MAX_SEED,
+    )
+
+
+def _branches(method: Method, qubits: int) -> int | None:
+    """How many states may be held at once, for shots to branch; None if they cannot.
+
+    The bound depends on nothing but the circuit, so that the same seed gives the same counts
+    whatever the limits are.
+    """
+    exponents = {"statevector": qubits, "density_matrix": 2 * qubits}
+    if method not in exponents:
+        return None
+    states = _BRANCH_BYTES // (_AMPLITUDE_BYTES << exponents[method])
+    return states if states > 1 else None
 
 
 def _measured(circuit: QuantumCircuit, terminal: TerminalCircuit) -> QuantumCircuit:

@@ -8,36 +8,24 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import qiskit
 import qiskit_aer
 
 from domain.execution import MAX_SEED, RunFailed, RunOptions, RunOutcome, RunRequest, RunSucceeded
 from infrastructure.quantum import provenance
 from infrastructure.quantum.aer import Aer
-from infrastructure.quantum.checks import (
-    check_counts_size,
-    check_dynamic_work,
-    check_memory_size,
-    check_options,
-)
+from infrastructure.quantum.checks import check_options
+from infrastructure.quantum.counting import Counter
 from infrastructure.quantum.limits import EngineLimits
-from infrastructure.quantum.outcomes import (
-    KeyWriter,
-    key_length,
-    register_sizes,
-    scattered_key_writer,
-)
+from infrastructure.quantum.outcomes import register_sizes
 from infrastructure.quantum.plan import Plan, make_plan
 from infrastructure.quantum.qasm import Program, ProgramError, ProgramLimits, compile_program
 from infrastructure.quantum.refusal import Reason, Refused
-from infrastructure.quantum.sampling import GENERATOR, derive, draw, tally
+from infrastructure.quantum.sampling import GENERATOR
 from infrastructure.quantum.sandbox import PeakMemory
 
 _SEED_BITS = MAX_SEED.bit_length()
-_AER_SEED_BITS = 31
-
-Counted = tuple[dict[str, int], tuple[str, ...] | None]
+_AER_SAMPLERS = frozenset({"final_state", "shot_by_shot"})
 
 
 class Runner:
@@ -108,65 +96,22 @@ class Runner:
         parsed = time.perf_counter()
         plan = make_plan(program, options.method, self._limits)
         planned = time.perf_counter()
-        counts, memory = self._count(program, plan, options, seed)
+        counted = Counter(
+            self._aer,
+            self._limits,
+            register_sizes(program.circuit),
+            shots=options.shots,
+            seed=seed,
+            memory=options.memory,
+        ).count(plan)
         finished = time.perf_counter()
         durations = {
             "parse": round(parsed - begun, 6),
             "compile": round(planned - parsed, 6),
             "run": round(finished - planned, 6),
         }
-        return RunSucceeded(
-            counts, memory, self._execution(request, program, plan, seed, durations)
-        )
-
-    def _count(self, program: Program, plan: Plan, options: RunOptions, seed: int) -> Counted:
-        sizes = register_sizes(program.circuit)
-        if options.memory:
-            check_memory_size(options.shots, key_length(sizes), self._limits)
-        if plan.sampler == "exact_probabilities":
-            return self._draw(plan, sizes, options, seed)
-        if plan.sampler == "shot_by_shot":
-            check_dynamic_work(options.shots, len(plan.circuit.data), self._limits)
-        return self._sample(plan, sizes, options, seed)
-
-    def _draw(self, plan: Plan, sizes: tuple[int, ...], options: RunOptions, seed: int) -> Counted:
-        terminal = plan.terminal
-        if terminal is None or not terminal.qubits:
-            raise Refused(Reason.ENGINE_ERROR, "The plan measures nothing.")
-        probabilities = self._aer.probabilities(
-            plan.circuit,
-            terminal.qubits,
-            plan.choice.method,
-            derive(seed, "aer", _AER_SEED_BITS),
-        )
-        drawn = draw(probabilities, options.shots, seed)
-        tallied = tally(drawn, probabilities.size)
-        check_counts_size(len(tallied), key_length(sizes), self._limits)
-        write = scattered_key_writer(sizes, terminal.sources, len(terminal.qubits))
-        keys = {outcome: write(outcome) for outcome in tallied}
-        counts = {keys[outcome]: number for outcome, number in tallied.items()}
-        return counts, _memory(drawn, keys) if options.memory else None
-
-    def _sample(
-        self, plan: Plan, sizes: tuple[int, ...], options: RunOptions, seed: int
-    ) -> Counted:
-        tallied, outcomes = self._aer.sample(
-            plan.circuit,
-            plan.choice.method,
-            options.shots,
-            derive(seed, "aer", _AER_SEED_BITS),
-            memory=options.memory,
-        )
-        check_counts_size(len(tallied), key_length(sizes), self._limits)
-        terminal = plan.terminal
-        write = (
-            KeyWriter(sizes)
-            if terminal is None
-            else scattered_key_writer(sizes, terminal.sources, len(terminal.qubits))
-        )
-        keys = {outcome: write(int(outcome, 16)) for outcome in sorted(tallied, key=_number)}
-        counts = {key: int(tallied[outcome]) for outcome, key in keys.items()}
-        return counts, None if outcomes is None else tuple(map(keys.__getitem__, outcomes))
+        execution = self._execution(request, program, plan, seed, durations)
+        return RunSucceeded(counted.counts, counted.memory, execution)
 
     def _execution(
         self,
@@ -182,7 +127,7 @@ class Runner:
             "method_reason": plan.choice.reason,
             "shots": request.options.shots,
             "sampler": plan.sampler,
-            "generator": GENERATOR if plan.sampler == "exact_probabilities" else "aer",
+            "generator": "aer" if plan.sampler in _AER_SAMPLERS else GENERATOR,
             "circuit_sha256": provenance.text_sha256(request.circuit),
             "normalised_sha256": provenance.text_sha256(program.normalised),
             "openqasm": program.version,
@@ -192,7 +137,7 @@ class Runner:
             "estimated_memory_bytes": plan.choice.memory_bytes,
             "peak_memory_bytes": self.peak.highest(),
             "versions": dict(provenance.versions()),
-            "simulator": self._aer.options,
+            "simulator": {**self._aer.options, "shot_branching_enable": plan.branching},
             "cpu": provenance.architecture(),
             "durations": dict(durations),
         }
@@ -203,14 +148,6 @@ class Runner:
             f"The run needs more than the {self._limits.simulator_memory_mb} MiB that it may use."
             " Use a smaller circuit or fewer shots.",
         )
-
-
-def _memory(drawn: npt.NDArray[np.intp], keys: Mapping[int, str]) -> tuple[str, ...]:
-    return tuple(map(keys.__getitem__, drawn.tolist()))
-
-
-def _number(hexadecimal: str) -> int:
-    return int(hexadecimal, 16)
 
 
 def _describe(error: Exception) -> str:

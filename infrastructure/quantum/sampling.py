@@ -21,10 +21,21 @@ def derive(seed: int, purpose: str, bits: int) -> int:
     return int.from_bytes(digest, "big") >> (256 - bits)
 
 
+def random_words(seed: int, count: int) -> npt.NDArray[np.uint64]:
+    """`count` independent words of 64 random bits, shape (count,)."""
+    words: npt.NDArray[np.uint64] = np.random.Philox(key=derive(seed, "shots", 128)).random_raw(
+        count
+    )
+    return words
+
+
 def uniforms(seed: int, count: int) -> npt.NDArray[np.float64]:
     """`count` numbers in [0, 1), shape (count,), with 53 random bits each."""
-    words = np.random.Philox(key=derive(seed, "shots", 128)).random_raw(count)
-    return np.multiply(words >> _TOP_53_BITS, _TO_UNIT_INTERVAL, dtype=np.float64)
+    words = random_words(seed, count)
+    numbers: npt.NDArray[np.float64] = np.multiply(
+        words >> _TOP_53_BITS, _TO_UNIT_INTERVAL, dtype=np.float64
+    )
+    return numbers
 
 
 def draw(probabilities: npt.NDArray[np.float64], shots: int, seed: int) -> npt.NDArray[np.intp]:
@@ -40,7 +51,8 @@ def draw(probabilities: npt.NDArray[np.float64], shots: int, seed: int) -> npt.N
     """
     cumulative = np.cumsum(np.maximum(probabilities, 0.0))
     numbers = uniforms(seed, shots) * cumulative[-1]
-    return np.searchsorted(cumulative, numbers, side="right").astype(np.intp, copy=False)
+    drawn: npt.NDArray[np.intp] = np.searchsorted(cumulative, numbers, side="right")
+    return drawn
 
 
 def tally(outcomes: npt.NDArray[np.intp], possible: int) -> dict[int, int]:

@@ -18,15 +18,15 @@ class TerminalCircuit:
     """One final state that all shots are drawn from.
 
     Attributes:
-        circuit: the gates that can influence an outcome, on the qubits they touch, without
+        gates: the gates that can influence an outcome, on the qubits they touch, without
             classical bits.
-        qubits: index in `circuit` of each measured qubit; outcome bit j is that of `qubits[j]`.
+        qubits: index in `gates` of each measured qubit; outcome bit j is that of `qubits[j]`.
         sources: for each classical bit of the program the outcome bit it takes; bits that are
             missing stay 0.
         clbits: classical bits of the program.
     """
 
-    circuit: QuantumCircuit
+    gates: QuantumCircuit
     qubits: tuple[int, ...]
     sources: Mapping[int, int]
     clbits: int
