@@ -12,9 +12,6 @@ from pathlib import Path
 
 from infrastructure.local.account import ServerAccount
 
-# A socket's path must fit into 108 bytes; this is what the names below the folder need.
-_LONGEST_PATH = 107 - len("/supervisor.sock.1234567890")
-
 
 class StackFolders:
     """Paths below the stack's folder (`.stack`), made on demand.
@@ -56,7 +53,7 @@ class StackFolders:
             return self._account.make_root(Path(pointer.read_text().strip()))
         self._make_stack_dir()
         inside = self._account.make_root(self.stack_dir / "servers")
-        if self._account.can_enter(inside) and len(os.fsencode(inside)) <= _LONGEST_PATH:
+        if self._account.can_enter(inside):
             return inside
         inside.rmdir()
         outside = self._account.make_reachable_root("ketlog-", lasting=True)

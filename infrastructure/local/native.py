@@ -168,9 +168,7 @@ class NativeStack:
 
     @property
     def _supervisor(self) -> Supervisor:
-        return Supervisor(
-            self._folders.run, self._folders.logs, self._folders.servers / "supervisor.sock"
-        )
+        return Supervisor(self._folders.run, self._folders.logs)
 
     def _prepare(self, workers: int) -> tuple[PostgresServer, RabbitMQServer]:
         """Make data folders and settings, and tell the supervisor what its programs are."""

@@ -21,6 +21,10 @@ from infrastructure.local.account import ServerAccount
 from infrastructure.local.folders import write_private
 from infrastructure.local.ports import NotReadyError, wait_until
 
+# Both ends name the socket by way of its folder, because its whole path may have more than the 107
+# bytes that the system allows. The supervisor's working directory is that folder.
+_SOCKET = "supervisor.sock"
+
 _ENDED = frozenset({"STOPPED", "EXITED", "FATAL"})
 
 
@@ -67,17 +71,15 @@ class ProcessState:
 class Supervisor:
     """A supervisord that has left the terminal, and the connection to it."""
 
-    def __init__(self, run: Path, logs: Path, socket: Path) -> None:
+    def __init__(self, run: Path, logs: Path) -> None:
         """Name its files; nothing is started.
 
         Args:
-            run: Private folder for the configuration and the programs' orders.
+            run: Private folder for the configuration, the control socket and the orders.
             logs: Folder for one log file per program.
-            socket: Path of at most 107 bytes for the control socket.
         """
         self._run = run
         self._logs = logs
-        self._socket = socket
         self._configuration = run / "supervisord.conf"
 
     @property
@@ -178,7 +180,9 @@ class Supervisor:
         wait_until(lambda: self.running, what="supervisord", timeout=15)
 
     def _call(self, method: str, *arguments: object) -> Any:
-        transport = SupervisorTransport(None, None, f"unix://{self._socket}")
+        folder = os.open(self._run, os.O_PATH)
+        socket = f"/proc/self/fd/{folder}/{_SOCKET}"
+        transport = SupervisorTransport(None, None, f"unix://{socket}")
         server = xmlrpc.client.ServerProxy(
             "http://127.0.0.1", transport=cast("xmlrpc.client.Transport", transport)
         )
@@ -189,6 +193,7 @@ class Supervisor:
             return cast("Any", function)(*arguments)
         finally:
             transport.close()
+            os.close(folder)
 
     def _order(self, name: str) -> Path:
         return self._run / f"{name}.order.json"
@@ -196,7 +201,7 @@ class Supervisor:
     def _render(self, programs: Sequence[Program]) -> str:
         me = "user=root\n" if os.geteuid() == 0 else ""
         sections = [
-            f"[unix_http_server]\nfile={_literal(self._socket)}\nchmod=0600\n",
+            f"[unix_http_server]\nfile=/proc/self/cwd/{_SOCKET}\nchmod=0600\n",
             "[rpcinterface:supervisor]\n"
             "supervisor.rpcinterface_factory = "
             "supervisor.rpcinterface:make_main_rpcinterface\n",
@@ -218,7 +223,8 @@ class Supervisor:
             f"command={_literal(shlex.join(command))}\n"
             f"stopsignal={program.stop_signal.name.removeprefix('SIG')}\n"
             f"stopwaitsecs={program.stop_seconds}\n"
-            f"stdout_logfile={_literal(self.log_file(program.name))}\n"
+            # The supervisor expands this one value twice.
+            f"stdout_logfile={_literal(_literal(self.log_file(program.name)))}\n"
             "stdout_logfile_maxbytes=20MB\n"
             "stdout_logfile_backups=2\n"
             "redirect_stderr=true\n"
