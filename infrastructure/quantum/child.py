@@ -94,7 +94,11 @@ def main(connection_fd: int, tickets_fd: int, parent: int, limits: EngineLimits)
         sandbox.limit_processor_time(limits.simulator_cpu_seconds)
         outcome = runner.run(request_from_json(message["request"]))
         retires = _too_fat(peak, limits)
-        answer = {"token": message["token"], "outcome": outcome_to_json(outcome)}
+        answer = {
+            "token": message["token"],
+            "outcome": outcome_to_json(outcome),
+            "peak": peak.highest(),
+        }
         connection.sendall(frame({**answer, "retires": True} if retires else answer))
         if retires:
             _wait_for_the_end(connection)

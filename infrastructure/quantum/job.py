@@ -49,9 +49,19 @@ class Job:
             somebody else, or `PoolClosed`. Cancelled if the job is withdrawn.
         started: done when a simulator begins the run; cancelled if that never happens.
         state: see `JobState`.
+        peak_memory_bytes: highest resident memory of the simulator during the run, once it is
+            over and as far as it is known.
     """
 
-    __slots__ = ("_canceller", "outcome", "request", "started", "state", "timeout")
+    __slots__ = (
+        "_canceller",
+        "outcome",
+        "peak_memory_bytes",
+        "request",
+        "started",
+        "state",
+        "timeout",
+    )
 
     def __init__(
         self, request: RunRequest, timeout: float, canceller: Callable[["Job"], None]
@@ -62,6 +72,7 @@ class Job:
         self.outcome: asyncio.Future[RunOutcome] = loop.create_future()
         self.started: asyncio.Future[None] = loop.create_future()
         self.state = JobState.QUEUED
+        self.peak_memory_bytes: int | None = None
         self._canceller = canceller
 
     @property

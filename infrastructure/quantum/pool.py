@@ -228,6 +228,8 @@ class SimulatorPool:
 
     def _stop(self, slot: Slot, job: Job, outcome: RunOutcome) -> None:
         """Kill the slot's process for the sake of one job; the other job it holds goes on."""
+        if slot.process is not None and job.running:
+            job.peak_memory_bytes = slot.process.peak_memory()
         self._evacuate(slot, job)
         settle(job, outcome)
         self._fill_slots()
@@ -260,6 +262,7 @@ class SimulatorPool:
             self._recall(slot)
         job = slot.finish(token)
         self.statistics.finished += 1
+        job.peak_memory_bytes = message["peak"]
         settle(job, outcome_from_json(message["outcome"]))
         if retires:
             self.statistics.recycled += 1

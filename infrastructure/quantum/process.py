@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -24,6 +25,7 @@ from infrastructure.quantum.limits import EngineLimits
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 _KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH")
 _MOST_TICKETS = 16
+_HIGH_WATER_MARK = re.compile(r"^VmHWM:\s+(\d+) kB$", re.MULTILINE)
 _FIRST_REAP_DELAY = 0.0005
 _LAST_REAP_DELAY = 0.05
 
@@ -90,6 +92,15 @@ class SimulatorProcess(asyncio.Protocol):
     def kill(self) -> None:
         """End the child at once. Safe at any time; `on_exit` follows."""
         self._process.kill()
+
+    def peak_memory(self) -> int | None:
+        """Highest resident memory in bytes so far; None if the process is gone."""
+        try:
+            status = Path(f"/proc/{self.pid}/status").read_text(encoding="ascii")
+        except OSError:
+            return None
+        found = _HIGH_WATER_MARK.search(status)
+        return int(found[1]) * 1024 if found else None
 
     def data_received(self, data: bytes) -> None:
         """Handle the child's messages."""
