@@ -17,6 +17,7 @@ ENVELOPE_BYTES = 64 * 1024
 LONGEST_ESCAPE = 6
 DISCARD_BYTES = 32 * 1024 * 1024
 READ_SECONDS = 10.0
+_CLOSE = {"connection": "close"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,27 +48,21 @@ def require_json(headers: Mapping[bytes, bytes]) -> None:
     """Refuse a body that does not say it is JSON; raises `Problem` (415)."""
     given = headers.get(b"content-type", b"")
     if given != b"application/json" and not _is_json(given):
-        raise _early(
-            headers,
-            Problem(
-                415,
-                "unsupported-media-type",
-                "Unsupported media type",
-                "Send JSON with the header Content-Type: application/json.",
-                errors=[FieldProblem("Content-Type", "must be application/json")],
-                headers={"accept": "application/json"},
-            ),
+        raise Problem(
+            415,
+            "unsupported-media-type",
+            "Unsupported media type",
+            "Send JSON with the header Content-Type: application/json.",
+            errors=[FieldProblem("Content-Type", "must be application/json")],
+            headers={"accept": "application/json"},
         )
     if headers.get(b"content-encoding", b"identity").lower() != b"identity":
-        raise _early(
-            headers,
-            Problem(
-                415,
-                "unsupported-media-type",
-                "Unsupported content encoding",
-                "Send the body uncompressed, without Content-Encoding.",
-                errors=[FieldProblem("Content-Encoding", "must be absent or identity")],
-            ),
+        raise Problem(
+            415,
+            "unsupported-media-type",
+            "Unsupported content encoding",
+            "Send the body uncompressed, without Content-Encoding.",
+            errors=[FieldProblem("Content-Encoding", "must be absent or identity")],
         )
 
 
@@ -78,7 +73,7 @@ def declared_size(headers: Mapping[bytes, bytes], limits: BodyLimits) -> int:
         return limits.hard if b"transfer-encoding" in headers else 0
     size = int(given)
     if size > limits.hard:
-        raise _early(headers, too_large(limits))
+        raise too_large(limits)
     return size
 
 
@@ -91,21 +86,43 @@ async def read_body(receive: Receive, limits: BodyLimits) -> bytes:
     """
     try:
         async with asyncio.timeout(READ_SECONDS):
-            message = await receive()
-            if message["type"] == "http.request" and not message.get("more_body", False):
-                body: bytes = message.get("body", b"")
-                if len(body) > limits.hard:
-                    raise too_large(limits)
+            body, more = await _part(receive)
+            if not more and len(body) <= limits.hard:
                 return body
-            return await _read_rest(message, receive, limits)
+            return await _read_rest(body, receive, limits, more=more)
     except TimeoutError:
         raise Problem(
             408,
             "request-timeout",
             "Request timeout",
             f"The body did not arrive within {READ_SECONDS:.0f} s. Send it again.",
-            headers={"connection": "close"},
+            headers=_CLOSE,
         ) from None
+
+
+async def discard_body(
+    headers: Mapping[bytes, bytes], receive: Receive, problem: Problem
+) -> Problem:
+    """Prepare the answer to a request whose body is not wanted; returns `problem`.
+
+    Many clients read no answer before all of their body is sent. A reasonable amount is therefore
+    read and dropped, so that they learn what was wrong instead of seeing a broken pipe. Where a
+    client waits for leave to send it, or it is huge or slow, the connection ends with the answer.
+    """
+    if b"expect" in headers or int(headers.get(b"content-length", b"0")) > DISCARD_BYTES:
+        problem.headers |= _CLOSE
+        return problem
+    size, more = 0, b"content-length" in headers or b"transfer-encoding" in headers
+    try:
+        async with asyncio.timeout(READ_SECONDS):
+            while more and size <= DISCARD_BYTES:
+                part, more = await _part(receive)
+                size += len(part)
+    except TimeoutError:
+        more = True
+    if more:
+        problem.headers |= _CLOSE
+    return problem
 
 
 def too_large(limits: BodyLimits) -> Problem:
@@ -119,28 +136,25 @@ def too_large(limits: BodyLimits) -> Problem:
     )
 
 
-async def _read_rest(message: Mapping[str, object], receive: Receive, limits: BodyLimits) -> bytes:
-    parts: list[bytes] = []
-    size = 0
-    while message["type"] == "http.request":
-        part = message.get("body", b"")
-        if not isinstance(part, bytes):
-            raise TypeError("the server handed over a body that is no bytes")
+async def _read_rest(first: bytes, receive: Receive, limits: BodyLimits, *, more: bool) -> bytes:
+    parts, size = [first], len(first)
+    while more and size <= limits.hard:
+        part, more = await _part(receive)
+        parts.append(part)
         size += len(part)
-        if size <= limits.hard:
-            parts.append(part)
-        else:
-            # Many clients read no answer before all of their body is sent: swallow a reasonable
-            # amount, so that they learn what was wrong instead of seeing a broken pipe.
-            parts.clear()
-        if size > DISCARD_BYTES:
-            raise _closing(too_large(limits))
-        if not message.get("more_body", False):
-            if size > limits.hard:
-                raise too_large(limits)
-            return b"".join(parts)
-        message = await receive()
-    raise ClientGone
+    if size <= limits.hard:
+        return b"".join(parts)
+    parts.clear()
+    headers = {b"transfer-encoding": b"chunked"} if more else {}
+    raise await discard_body(headers, receive, too_large(limits))
+
+
+async def _part(receive: Receive) -> tuple[bytes, bool]:
+    """Return the next part of a body and whether there is more; raises `ClientGone`."""
+    message = await receive()
+    if message["type"] != "http.request":
+        raise ClientGone
+    return message.get("body", b""), message.get("more_body", False)
 
 
 def _is_json(content_type: bytes) -> bool:
@@ -149,19 +163,3 @@ def _is_json(content_type: bytes) -> bool:
         parameter.strip().replace(b'"', b"") in {b"charset=utf-8", b"charset=utf8", b""}
         for parameter in parameters
     )
-
-
-def _early(headers: Mapping[bytes, bytes], problem: Problem) -> Problem:
-    """Prepare an answer that goes out before the body was read.
-
-    The server reads and drops the rest, so that the client gets to see the answer. Where the client
-    waits for leave to send it, or it is huge, the connection ends instead.
-    """
-    if b"expect" in headers or int(headers.get(b"content-length", b"0")) > DISCARD_BYTES:
-        return _closing(problem)
-    return problem
-
-
-def _closing(problem: Problem) -> Problem:
-    problem.headers["connection"] = "close"
-    return problem

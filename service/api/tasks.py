@@ -15,7 +15,7 @@ from domain.ports import Appender, EventLog, TaskQueries
 from domain.task import Submit, decide
 from service.api.admission import Admission
 from service.api.answers import send_json, send_submitted, task_status
-from service.api.body import BodyLimits, declared_size, read_body, require_json
+from service.api.body import BodyLimits, declared_size, discard_body, read_body, require_json
 from service.api.correlation import RequestContext, context_of
 from service.api.guard import STORE_RETRY_SECONDS
 from service.api.idempotency import first_submission, idempotency_key
@@ -75,17 +75,25 @@ class SubmitEndpoint:
         """Handle one request."""
         context = context_of(scope)
         headers = context.headers
+        try:
+            key, size = self._admit(headers)
+        except Problem as problem:
+            raise await discard_body(headers, receive, problem) from None
+        try:
+            append = self._submission(await read_body(receive, self._limits), key, context)
+            await self._store(append, replayable=key is not None, send=send)
+        finally:
+            self._admission.leave(size)
+
+    def _admit(self, headers: dict[bytes, bytes]) -> tuple[str | None, int]:
+        """Decide by its headers whether a request is let in; returns key and size of the body."""
         if self._needs_broker is not None and not self._needs_broker.connected:
             raise _broker_unavailable()
         require_json(headers)
         key = idempotency_key(headers)
         size = declared_size(headers, self._limits)
         self._admission.enter(size)
-        try:
-            append = self._submission(await read_body(receive, self._limits), key, context)
-            await self._store(append, replayable=key is not None, send=send)
-        finally:
-            self._admission.leave(size)
+        return key, size
 
     def _submission(self, body: bytes, key: str | None, context: RequestContext) -> Append:
         task = parse_submission(body, self._model, self._limits)

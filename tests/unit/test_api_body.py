@@ -53,12 +53,37 @@ async def test_a_client_that_hangs_up_gets_no_answer(messages: list[Message]) ->
         await read_body(receive, LIMITS)
 
 
-def test_a_client_that_waits_for_leave_is_refused_on_a_closed_connection() -> None:
-    headers = {b"content-length": b"%d" % (LIMITS.hard + 1), b"expect": b"100-continue"}
+async def test_a_client_that_waits_for_leave_is_refused_on_a_closed_connection() -> None:
+    async with in_process_api() as api:
+        answer = await api.submit_bytes(b"x" * 7_000_000, Expect="100-continue")
+        problem(answer, 413)
+        assert answer.headers["connection"] == "close"
+
+
+async def test_a_body_that_is_not_wanted_does_not_hold_up_its_refusal(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(body, "READ_SECONDS", 0.05)
+
+    async def stuck() -> AsyncIterator[bytes]:
+        yield b"x"
+        await asyncio.get_running_loop().create_future()
+
+    async with in_process_api() as api:
+        answer = await api.http.post(
+            "/tasks", content=stuck(), headers={"Transfer-Encoding": "chunked"}
+        )
+        problem(answer, 415)
+        assert answer.headers["connection"] == "close"
+
+
+async def test_a_body_in_one_piece_has_the_same_limit() -> None:
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"x" * (LIMITS.hard + 1)}
+
     with pytest.raises(Problem) as refused:
-        declared_size(headers, LIMITS)
+        await read_body(receive, LIMITS)
     assert refused.value.status == 413
-    assert refused.value.headers["connection"] == "close"
 
 
 def test_a_body_without_a_length_counts_as_the_largest() -> None:
