@@ -17,6 +17,8 @@ from domain.events import (
     Event,
     ProcessingStarted,
     RequeueReason,
+    ResultDiverged,
+    ResultReproduced,
     TaskCancelled,
     TaskCompleted,
     TaskFailed,
@@ -166,6 +168,8 @@ _WRITERS: Mapping[str, Callable[[Any], Data]] = {
     "TaskFailed": asdict,
     "TaskCancelled": asdict,
     "TaskRequeued": asdict,
+    "ResultReproduced": asdict,
+    "ResultDiverged": asdict,
 }
 _READERS: Mapping[str, Callable[[Data], Event]] = {
     "TaskSubmitted": _read_submitted,
@@ -174,4 +178,6 @@ _READERS: Mapping[str, Callable[[Data], Event]] = {
     "TaskFailed": lambda fields: TaskFailed(**fields),
     "TaskCancelled": lambda fields: TaskCancelled(**fields),
     "TaskRequeued": _read_requeued,
+    "ResultReproduced": lambda fields: ResultReproduced(**fields),
+    "ResultDiverged": lambda fields: ResultDiverged(**fields),
 }

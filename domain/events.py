@@ -97,8 +97,58 @@ class TaskRequeued:
     detail: str
 
 
+@dataclass(frozen=True, slots=True)
+class ResultReproduced:
+    """A note: the recorded run was made again and every outcome came out as before.
+
+    Attributes:
+        distance: total variation distance between the two results, 0.0 here.
+        differences: what was not as in the recorded run and yet changed nothing: name ->
+            {"recorded": …, "present": …}; versions, processor, options of the simulator.
+        execution: how it was run this time, as in `TaskCompleted`.
+    """
+
+    status: ClassVar[None] = None
+
+    distance: float
+    differences: Mapping[str, Any]
+    execution: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ResultDiverged:
+    """A note: the recorded run was made again and came out otherwise. The result stays as it is.
+
+    Attributes:
+        distance: total variation distance between the two results, 0.0 to 1.0.
+        differences: what was not as in the recorded run, as in `ResultReproduced`. Where it is
+            empty, nothing explains the divergence.
+        execution: how it was run this time; empty where it could not be run.
+        detail: what came out otherwise, for people.
+    """
+
+    status: ClassVar[None] = None
+
+    distance: float
+    differences: Mapping[str, Any]
+    execution: Mapping[str, Any]
+    detail: str
+
+    @property
+    def explained(self) -> bool:
+        """Whether the run was made with anything else than the recorded one."""
+        return bool(self.differences)
+
+
 Event: TypeAlias = (
-    TaskSubmitted | ProcessingStarted | TaskCompleted | TaskFailed | TaskCancelled | TaskRequeued
+    TaskSubmitted
+    | ProcessingStarted
+    | TaskCompleted
+    | TaskFailed
+    | TaskCancelled
+    | TaskRequeued
+    | ResultReproduced
+    | ResultDiverged
 )
 EVENT_TYPES: tuple[type[Event], ...] = (
     TaskSubmitted,
@@ -107,4 +157,6 @@ EVENT_TYPES: tuple[type[Event], ...] = (
     TaskFailed,
     TaskCancelled,
     TaskRequeued,
+    ResultReproduced,
+    ResultDiverged,
 )

@@ -15,8 +15,12 @@ from domain.log import (
     LogCursor,
     StoredEvent,
 )
-from domain.projection import StatusEntry
+from domain.payloads import PayloadKind
+from domain.projection import Reproduction, StatusEntry
 from domain.status import Status
+
+SHOWN_REPRODUCTIONS = 20
+"""A task's answer shows so many of the comparisons of its result; its history shows all."""
 
 
 class EventLog(Protocol):
@@ -81,6 +85,9 @@ class TaskView:
         result: the counts as JSON text, exactly as stored; `None` before the end or after erasure.
         memory: the per-shot outcomes as JSON text, if they were asked for.
         execution: how the run was made, once it completed, as JSON text exactly as stored.
+        reproductions: the newest `SHOWN_REPRODUCTIONS` times that the run was made again to compare
+            results, oldest first.
+        erased: which of `result` and `memory` there was and is no more.
     """
 
     task_id: UUID
@@ -98,6 +105,8 @@ class TaskView:
     result: bytes | None
     memory: bytes | None
     execution: bytes | None
+    reproductions: Sequence[Reproduction] = ()
+    erased: Sequence[PayloadKind] = ()
 
 
 class TaskQueries(Protocol):

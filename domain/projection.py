@@ -5,13 +5,16 @@ statement of PostgreSQL writes, so the projection and a replay of the log cannot
 times are not here: they are the event's `recorded_at`, which only the log knows.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import assert_never
+from typing import Any, assert_never
 
 from domain.events import (
     Event,
     ProcessingStarted,
+    ResultDiverged,
+    ResultReproduced,
     TaskCancelled,
     TaskCompleted,
     TaskFailed,
@@ -28,16 +31,31 @@ class Change:
 
     Attributes:
         status: the new status. Pending puts the task into the outbox, processing makes a lease
-            and takes it out, a terminal status ends both.
-        note: the line that the status history shows.
+            and takes it out, a terminal status ends both. `None`, of a note after the end, changes
+            nothing but the version.
+        note: the line that the status history shows; a note has no line there.
     """
 
-    status: Status
+    status: Status | None
     note: str
     shots: int | None = None
     attempt: int | None = None
     error_code: str | None = None
     error_message: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reproduction:
+    """How a result came out when its run was made again.
+
+    Attributes:
+        differences: name -> {"recorded": …, "present": …} of what was not as in the recorded run.
+    """
+
+    reproduced: bool
+    compared_at: datetime
+    distance: float
+    differences: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +67,7 @@ class StatusEntry:
     notes: str
 
 
-def change_of(event: Event) -> Change:
+def change_of(event: Event) -> Change:  # noqa: PLR0911 - one for each type of event
     """Return what an event changes in the projection."""
     match event:
         case TaskSubmitted(options=options):
@@ -69,6 +87,10 @@ def change_of(event: Event) -> Change:
             return Change(event.status, "Task cancelled")
         case TaskRequeued(reason=reason):
             return Change(event.status, f"Task requeued: {reason}")
+        case ResultReproduced():
+            return Change(event.status, "Result reproduced")
+        case ResultDiverged():
+            return Change(event.status, "Result diverged")
         case _:
             assert_never(event)
 
@@ -87,5 +109,14 @@ def status_history(events: tuple[RecordedEvent, ...]) -> list[StatusEntry]:
     entries = []
     for recorded in events:
         change = change_of(recorded.event)
-        entries.append(StatusEntry(change.status, recorded.recorded_at, change.note))
+        if change.status is not None:
+            entries.append(StatusEntry(change.status, recorded.recorded_at, change.note))
     return entries
+
+
+def reproduction_of(event: Event, recorded_at: datetime) -> Reproduction | None:
+    """Return the comparison that an event notes, if it is such a note."""
+    if not isinstance(event, ResultReproduced | ResultDiverged):
+        return None
+    reproduced = isinstance(event, ResultReproduced)
+    return Reproduction(reproduced, recorded_at, event.distance, event.differences)

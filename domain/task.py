@@ -17,6 +17,9 @@
                       │ cancelled │
                       └───────────┘
 
+A completed task may get notes (`ResultReproduced`, `ResultDiverged`): they count as versions and
+change nothing else.
+
 `decide` turns a command into the event it causes, or refuses it. `evolve` applies an event of the
 log. Neither knows the time, a database or each other: a task is the fold of its events, and what
 was decided once is never decided again.
@@ -33,6 +36,8 @@ from domain.events import (
     Event,
     ProcessingStarted,
     RequeueReason,
+    ResultDiverged,
+    ResultReproduced,
     TaskCancelled,
     TaskCompleted,
     TaskFailed,
@@ -128,10 +133,24 @@ class Cancel:
     reason: str
 
 
-Command: TypeAlias = Submit | Claim | Complete | Fail | GiveUp | Cancel
+@dataclass(frozen=True, slots=True)
+class Compare:
+    """Record how the run of a result came out when it was made again.
+
+    Attributes:
+        divergence: what came out otherwise, for people; `None` where nothing did.
+    """
+
+    distance: float
+    differences: Mapping[str, Any]
+    execution: Mapping[str, Any]
+    divergence: str | None = None
 
 
-def decide(task: Task | None, command: Command) -> Event:
+Command: TypeAlias = Submit | Claim | Complete | Fail | GiveUp | Cancel | Compare
+
+
+def decide(task: Task | None, command: Command) -> Event:  # noqa: PLR0911 - one for each command
     """Return the event that a command causes.
 
     Raises:
@@ -159,6 +178,9 @@ def decide(task: Task | None, command: Command) -> Event:
         case Cancel(reason=reason):
             _require(task, command, Status.PENDING, Status.PROCESSING)
             return TaskCancelled(printable(reason))
+        case Compare():
+            _require(task, command, Status.COMPLETED)
+            return _compared(command)
         case _:
             assert_never(command)
 
@@ -179,11 +201,13 @@ def evolve(task: Task | None, recorded: RecordedEvent) -> Task:
         raise InvalidEvent(
             f"task {recorded.task_id} has event {recorded.version} right after event {have}"
         )
+    if event.status is None:
+        return _noted(task, recorded)
     if event.status not in _NEXT[task.status]:
         raise InvalidEvent(
             f"task {recorded.task_id} is {task.status} and cannot become {event.status}"
         )
-    return _moved(task, recorded, event)
+    return _moved(task, recorded, event, event.status)
 
 
 def fold(events: Iterable[RecordedEvent]) -> Task | None:
@@ -246,6 +270,22 @@ def _requeued_or_failed(task: Task, command: GiveUp) -> Event:
     return TaskRequeued(command.attempt, command.reason, detail)
 
 
+def _compared(command: Compare) -> Event:
+    if command.divergence is None:
+        return ResultReproduced(command.distance, command.differences, command.execution)
+    return ResultDiverged(
+        command.distance, command.differences, command.execution, printable(command.divergence)
+    )
+
+
+def _noted(task: Task, recorded: RecordedEvent) -> Task:
+    if task.status is not Status.COMPLETED:
+        raise InvalidEvent(
+            f"task {recorded.task_id} is {task.status} and has no result to be compared"
+        )
+    return replace(task, version=recorded.version, last_event_id=recorded.event_id)
+
+
 def _submitted(recorded: RecordedEvent, event: TaskSubmitted) -> Task:
     return Task(
         task_id=recorded.task_id,
@@ -260,9 +300,8 @@ def _submitted(recorded: RecordedEvent, event: TaskSubmitted) -> Task:
     )
 
 
-def _moved(task: Task, recorded: RecordedEvent, event: Event) -> Task:
+def _moved(task: Task, recorded: RecordedEvent, event: Event, status: Status) -> Task:
     change = change_of(event)
-    status = change.status
     spent = isinstance(event, TaskRequeued) and event.reason.counts
     started_at = task.started_at
     if status is Status.PENDING:

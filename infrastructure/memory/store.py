@@ -12,7 +12,7 @@ from uuid import UUID
 
 from domain.codec import encode, encode_metadata, recorded, to_json
 from domain.errors import EmptyAppend
-from domain.events import ProcessingStarted, TaskCompleted
+from domain.events import ProcessingStarted
 from domain.hashing import GENESIS, event_hash
 from domain.log import (
     Append,
@@ -27,6 +27,7 @@ from domain.payloads import Payload, PayloadKind
 from domain.ports import Dispatched, ExpiredLease, OutboxRow, TaskView
 from domain.projection import Change, change_of, status_history
 from domain.status import Status
+from domain.view import completion_of, erased, reproductions
 
 
 @dataclass(slots=True)
@@ -74,7 +75,7 @@ class MemoryStore:
 
     clock: Callable[[], datetime] = _now
     streams: dict[UUID, list[StoredEvent]] = field(default_factory=dict)
-    payload_rows: dict[UUID, dict[str, Payload]] = field(default_factory=dict)
+    payload_rows: dict[UUID, dict[PayloadKind, Payload]] = field(default_factory=dict)
     _projection: dict[UUID, _Row] = field(default_factory=dict)
     _waiting: dict[UUID, OutboxRow] = field(default_factory=dict)
     _leases: dict[UUID, _Lease] = field(default_factory=dict)
@@ -127,9 +128,8 @@ class MemoryStore:
         if row is None:
             return None
         events = tuple(map(recorded, self.streams[task_id]))
-        last = events[-1].event
-        payloads = self.payload_rows[task_id]
-        result, memory = payloads.get(PayloadKind.RESULT), payloads.get(PayloadKind.MEMORY)
+        completion = completion_of(events)
+        contents = {kind: row.body for kind, row in self.payload_rows[task_id].items()}
         return TaskView(
             task_id=task_id,
             version=len(events),
@@ -143,11 +143,11 @@ class MemoryStore:
             error_code=row.error_code,
             error_message=row.error_message,
             history=status_history(events),
-            result=None if result is None else result.body,
-            memory=None if memory is None else memory.body,
-            execution=(
-                to_json(last.execution).encode() if isinstance(last, TaskCompleted) else None
-            ),
+            result=contents.get(PayloadKind.RESULT),
+            memory=contents.get(PayloadKind.MEMORY),
+            execution=None if completion is None else to_json(completion.execution).encode(),
+            reproductions=reproductions(events),
+            erased=erased(completion, contents),
         )
 
     async def choose(self, window: int) -> list[OutboxRow]:
@@ -248,13 +248,15 @@ class MemoryStore:
         row = self._projection.get(task_id)
         if row is None:
             row = self._projection[task_id] = _Row(
-                change.status,
+                Status.PENDING,
                 change.shots or 0,
                 change.attempt or 0,
                 append.metadata.correlation_id,
                 recorded_at,
             )
-        _move(row, change, recorded_at)
+        if change.status is None:
+            return
+        _move(row, change, change.status, recorded_at)
         self._waiting.pop(task_id, None)
         self._leases.pop(task_id, None)
         if change.status is Status.PENDING:
@@ -273,13 +275,13 @@ class MemoryStore:
             )
 
 
-def _move(row: _Row, change: Change, recorded_at: datetime) -> None:
-    row.status = change.status
+def _move(row: _Row, change: Change, status: Status, recorded_at: datetime) -> None:
+    row.status = status
     row.attempt = row.attempt if change.attempt is None else change.attempt
-    if change.status is Status.PENDING:
+    if status is Status.PENDING:
         row.started_at = None
-    elif change.status is Status.PROCESSING:
+    elif status is Status.PROCESSING:
         row.started_at = recorded_at
-    row.completed_at = recorded_at if change.status.terminal else None
+    row.completed_at = recorded_at if status.terminal else None
     row.error_code = change.error_code
     row.error_message = change.error_message

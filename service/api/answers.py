@@ -11,6 +11,7 @@ from uuid import UUID
 
 from starlette.types import Send
 
+from domain.codec import to_json
 from domain.ports import TaskView
 
 _JSON = (b"content-type", b"application/json")
@@ -74,6 +75,7 @@ def _fields(view: TaskView) -> Iterator[tuple[bytes, bytes]]:
     yield b"correlation_id", _text(view.correlation_id)
     yield b"shots", b"%d" % view.shots
     yield b"attempt", b"%d" % view.attempt
+    yield b"version", b"%d" % view.version
     if view.error_code is not None:
         yield b"error_code", _text(view.error_code)
     if view.error_message is not None:
@@ -82,6 +84,10 @@ def _fields(view: TaskView) -> Iterator[tuple[bytes, bytes]]:
         yield b"execution", view.execution
     if view.memory is not None:
         yield b"memory", view.memory
+    if view.reproductions:
+        yield b"reproductions", _reproductions(view)
+    if view.erased:
+        yield b"erased", to_json(view.erased).encode()
 
 
 def _history(view: TaskView) -> bytes:
@@ -91,6 +97,19 @@ def _history(view: TaskView) -> bytes:
         for entry in view.history
     ]
     return f"[{','.join(lines)}]".encode("ascii")
+
+
+def _reproductions(view: TaskView) -> bytes:
+    lines = [
+        {
+            "outcome": "reproduced" if made.reproduced else "diverged",
+            "compared_at": moment(made.compared_at),
+            "distance": made.distance,
+            "differences": made.differences,
+        }
+        for made in view.reproductions
+    ]
+    return to_json(lines).encode()
 
 
 def _text(text: str) -> bytes:

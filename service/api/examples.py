@@ -91,6 +91,7 @@ PENDING: dict[str, Any] = {
             "correlation_id": EXAMPLE_CORRELATION_ID,
             "shots": 1024,
             "attempt": 0,
+            "version": 1,
         },
     }
 }
@@ -116,6 +117,7 @@ COMPLETED: dict[str, Any] = {
             "correlation_id": EXAMPLE_CORRELATION_ID,
             "shots": 1024,
             "attempt": 1,
+            "version": 3,
             "execution": {"seed": 5243114187126443811, "method": "stabilizer"},
         },
     }
@@ -141,6 +143,7 @@ FAILED: dict[str, Any] = {
             "correlation_id": EXAMPLE_CORRELATION_ID,
             "shots": 1024,
             "attempt": 1,
+            "version": 3,
             "error_code": "parse_error",
             "error_message": "line 1, column 5: a semicolon is missing",
         },

@@ -168,6 +168,28 @@ class StatusChange(_Answer):
     notes: str = Field(examples=["Task created"])
 
 
+class Difference(_Answer):
+    """Something that was not as in the recorded run."""
+
+    recorded: Any
+    present: Any
+
+
+class Reproduction(_Answer):
+    """How a result came out when its run was made again with the recorded seed and options."""
+
+    outcome: Literal["reproduced", "diverged"]
+    compared_at: Moment
+    distance: float = Field(
+        ge=0, le=1, description="Total variation distance between the two results."
+    )
+    differences: dict[str, Difference] = Field(
+        description="Versions, processor and simulator options that were not as in the recorded "
+        "run. A divergence without any is not explained by them.",
+        examples=[{"versions.qiskit_aer": {"recorded": "0.18.1", "present": "0.18.2"}}],
+    )
+
+
 class TaskStatus(_Answer):
     """A task as it stands. Fields without a value are absent."""
 
@@ -194,6 +216,13 @@ class TaskStatus(_Answer):
         default={}, description="How it was run: seed, method, versions, durations, hashes."
     )
     memory: list[str] = Field(default=[], description="The outcome of each shot, if asked for.")
+    version: int = Field(description="How many events the task's history has.")
+    reproductions: list[Reproduction] = Field(
+        default=[], description="The newest times that the run was made again, oldest first."
+    )
+    erased: list[Literal["result", "memory"]] = Field(
+        default=[], description="What there was and was erased since."
+    )
 
 
 class Health(_Answer):

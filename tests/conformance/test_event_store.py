@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import pytest
@@ -20,7 +20,8 @@ from domain.payloads import Payload, PayloadKind
 from domain.ports import EventLog, Leases, Outbox, TaskQueries
 from domain.projection import status_history
 from domain.status import Status
-from domain.task import Cancel, Claim, Command, Complete, Fail, GiveUp, fold
+from domain.task import Cancel, Claim, Command, Compare, Complete, Fail, GiveUp, fold
+from domain.view import view_of
 from infrastructure.memory import MemoryStore
 from infrastructure.postgres.connect import Database
 from infrastructure.postgres.event_log import PostgresEventLog
@@ -262,6 +263,28 @@ async def test_a_requeued_task_has_not_started(store: Store) -> None:
     assert view.history[-1].notes == "Task requeued: worker_lost"
 
 
+async def test_a_comparison_is_shown_and_changes_nothing_else(store: Store) -> None:
+    task = await tasks.processing(store.log)
+    await tasks.put(store.log, tasks.completion(task, {"0": 1024}))
+    before = await store.queries.view(task.task_id)
+    assert before is not None
+    newer = {"versions.qiskit": {"recorded": "2.5", "present": "2.6"}}
+    for command in (Compare(0.0, {}, {"seed": 7}), Compare(0.5, newer, {"seed": 7}, "otherwise")):
+        task = await tasks.load(store.log, task.task_id)
+        await tasks.put(store.log, tasks.following(task, command))
+    view = await store.queries.view(task.task_id)
+    assert view is not None
+    assert [(made.reproduced, made.distance) for made in view.reproductions] == [
+        (True, 0.0),
+        (False, 0.5),
+    ]
+    assert view.reproductions[1].differences == newer
+    assert view.version == 5
+    assert replace(view, version=3, reproductions=[]) == before
+    assert await store.outbox.choose(10) == []
+    assert await store.leases.renew("a-worker", [task.task_id], 60) == set()
+
+
 NOTHING = Payload(PayloadKind.RESULT, b"{}").commitment()
 steps: st.SearchStrategy[Command] = st.one_of(
     st.just(Claim("a-worker")),
@@ -270,6 +293,8 @@ steps: st.SearchStrategy[Command] = st.one_of(
     st.builds(Fail, st.integers(1, 3), st.just(RunFailed("timeout", "too slow"))),
     st.builds(GiveUp, st.integers(1, 3), st.sampled_from(RequeueReason), st.just("gone")),
     st.just(Cancel("no longer needed")),
+    st.just(Compare(0.0, {}, {"seed": 1})),
+    st.just(Compare(0.5, {}, {"seed": 1}, "other counts")),
 )
 
 
@@ -311,6 +336,7 @@ async def test_the_projection_is_the_fold_of_the_stored_events(
             task.metadata.correlation_id,
         )
         assert list(view.history) == status_history(events)
+        assert view == view_of(events, {})
         held = await store.leases.renew("a-worker", [task.task_id], 60) | (
             await store.leases.renew("b-worker", [task.task_id], 60)
         )

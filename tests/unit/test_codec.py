@@ -14,6 +14,8 @@ from domain.events import (
     Event,
     ProcessingStarted,
     RequeueReason,
+    ResultDiverged,
+    ResultReproduced,
     TaskCancelled,
     TaskCompleted,
     TaskFailed,
@@ -49,6 +51,8 @@ json_values = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
     max_leaves=8,
 )
+mappings = st.dictionaries(texts, json_values, max_size=4)
+distances = st.floats(0, 1)
 events: st.SearchStrategy[Event] = st.one_of(
     st.builds(TaskSubmitted, options, commitments, st.none() | commitments),
     st.builds(ProcessingStarted, st.integers(1), texts),
@@ -56,12 +60,14 @@ events: st.SearchStrategy[Event] = st.one_of(
         TaskCompleted,
         st.integers(1),
         commitments,
-        st.dictionaries(texts, json_values, max_size=4),
+        mappings,
         st.none() | commitments,
     ),
     st.builds(TaskFailed, st.integers(1), texts, texts, st.none() | st.integers(1), st.none()),
     st.builds(TaskCancelled, texts),
     st.builds(TaskRequeued, st.integers(1), st.sampled_from(RequeueReason), texts),
+    st.builds(ResultReproduced, distances, mappings, mappings),
+    st.builds(ResultDiverged, distances, mappings, mappings, texts),
 )
 
 

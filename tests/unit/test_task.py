@@ -12,7 +12,10 @@ from domain.events import (
     Event,
     ProcessingStarted,
     RequeueReason,
+    ResultDiverged,
+    ResultReproduced,
     TaskCancelled,
+    TaskCompleted,
     TaskFailed,
     TaskRequeued,
     TaskSubmitted,
@@ -27,6 +30,7 @@ from domain.task import (
     Cancel,
     Claim,
     Command,
+    Compare,
     Complete,
     Fail,
     GiveUp,
@@ -51,6 +55,8 @@ commands: st.SearchStrategy[Command] = st.one_of(
     st.builds(Fail, attempts, st.just(RunFailed("parse_error", "no circuit"))),
     st.builds(GiveUp, attempts, st.sampled_from(RequeueReason), st.just("gone"), st.just(3)),
     st.builds(Cancel, st.just("not needed")),
+    st.just(Compare(0.0, {}, {"seed": 1})),
+    st.just(Compare(0.5, {}, {"seed": 1}, "other counts")),
 )
 
 
@@ -81,13 +87,16 @@ def test_no_sequence_of_commands_breaks_the_rules(sequence: list[Command]) -> No
         recorded = record(task, event)
         task = evolve(task, recorded)
         history.append(recorded)
-        if before is not None:
-            assert not before.status.terminal, "a terminal status changed"
+        if before is not None and before.status.terminal:
+            assert event.status is None, "a terminal status changed"
+            assert replace(task, version=0, last_event_id=TASK_ID) == replace(
+                before, version=0, last_event_id=TASK_ID
+            ), "a note changed more than the version"
         assert task.version == len(history)
     assert fold(history) == task
     starts = [r.event for r in history if isinstance(r.event, ProcessingStarted)]
     assert all(start.attempt <= 3 for start in starts)
-    assert sum(r.event.status.terminal for r in history) <= 1
+    assert sum(r.event.status is not None and r.event.status.terminal for r in history) <= 1
     if task is not None:
         assert (task.completed_at is not None) == task.status.terminal
         assert task.status is not Status.PENDING or task.started_at is None
@@ -103,6 +112,7 @@ def test_no_event_is_accepted_where_no_command_could_have_put_it(
         TaskFailed(1, "parse_error", "no circuit"),
         TaskCancelled("not needed"),
         TaskRequeued(1, RequeueReason.HANDED_BACK, "draining"),
+        ResultReproduced(0.0, {}, {}),
     ]
     task: Task | None = None
     for command in sequence:
@@ -120,6 +130,10 @@ def test_no_event_is_accepted_where_no_command_could_have_put_it(
         Status.PENDING: {Status.PROCESSING, Status.CANCELLED},
         Status.PROCESSING: {Status.PENDING, Status.FAILED, Status.CANCELLED},
     }
+    if event.status is None:
+        assert task is not None
+        assert task.status is moved.status is Status.COMPLETED
+        return
     assert moved.status in allowed.get(None if task is None else task.status, set())
 
 
@@ -177,6 +191,38 @@ def test_a_second_submission_is_invalid() -> None:
 def test_commands_on_a_task_that_does_not_exist_are_refused(command: Command) -> None:
     with pytest.raises(TransitionRefused, match="needs a task that exists"):
         decide(None, command)
+
+
+COMPLETED = (SUBMIT, Claim("a"), Complete(1, COMMITMENT, {"seed": 1}))
+
+
+def test_a_comparison_says_what_came_of_it() -> None:
+    done = after(*COMPLETED)
+    same = decide(done, Compare(0.0, {}, {"seed": 1}))
+    assert same == ResultReproduced(0.0, {}, {"seed": 1})
+    newer = {"versions.qiskit": {"recorded": "2.5", "present": "2.6"}}
+    explained = decide(done, Compare(0.1, newer, {}, "other counts"))
+    assert isinstance(explained, ResultDiverged)
+    assert explained.explained
+    unexplained = decide(done, Compare(0.1, {}, {}, "other counts"))
+    assert isinstance(unexplained, ResultDiverged)
+    assert not unexplained.explained
+
+
+@pytest.mark.parametrize("run", [(SUBMIT,), (SUBMIT, Claim("a")), (SUBMIT, Cancel("no"))])
+def test_only_a_result_can_be_compared(run: tuple[Command, ...]) -> None:
+    task = after(*run)
+    with pytest.raises(TransitionRefused, match="Compare refused"):
+        decide(task, Compare(0.0, {}, {}))
+    with pytest.raises(InvalidEvent, match="has no result to be compared"):
+        evolve(task, record(task, ResultReproduced(0.0, {}, {})))
+
+
+def test_a_task_completes_once_however_often_it_is_compared() -> None:
+    task = after(*COMPLETED, Compare(0.0, {}, {}), Compare(1.0, {}, {}, "other counts"))
+    assert (task.status, task.version) == (Status.COMPLETED, 5)
+    with pytest.raises(InvalidEvent, match="cannot become completed"):
+        evolve(task, record(task, TaskCompleted(1, COMMITMENT, {})))
 
 
 def test_a_failure_keeps_its_place_in_the_circuit() -> None:

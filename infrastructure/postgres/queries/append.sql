@@ -1,6 +1,7 @@
 -- Stores a batch of events: the log, what they commit to, the projection, the outbox and the
 -- leases, in one statement and so in one transaction. Each event is accepted or not by itself;
 -- the accepted ones come back. Arrays are ordered by task id, the order in which rows are locked.
+-- An event without a status is a note: it moves the head and changes nothing else.
 WITH proposed AS (
     SELECT *
     FROM unnest(
@@ -57,7 +58,7 @@ moved AS (
     SET version          = accepted.version,
         head_hash        = accepted.hash,
         head_recorded_at = accepted.recorded_at,
-        current_status   = accepted.status,
+        current_status   = coalesce(accepted.status, tasks.current_status),
         attempt          = coalesce(accepted.attempt, tasks.attempt),
         started_at       = CASE accepted.status
                                WHEN 'pending' THEN NULL
@@ -65,11 +66,18 @@ moved AS (
                                ELSE tasks.started_at
                            END,
         completed_at     = CASE
+                               WHEN accepted.status IS NULL THEN tasks.completed_at
                                WHEN accepted.status IN ('completed', 'failed', 'cancelled')
                                THEN accepted.recorded_at
                            END,
-        error_code       = accepted.error_code,
-        error_message    = accepted.error_message
+        error_code       = CASE
+                               WHEN accepted.status IS NULL THEN tasks.error_code
+                               ELSE accepted.error_code
+                           END,
+        error_message    = CASE
+                               WHEN accepted.status IS NULL THEN tasks.error_message
+                               ELSE accepted.error_message
+                           END
     FROM accepted
     WHERE tasks.task_id = accepted.task_id
         AND accepted.version > 1

@@ -4,13 +4,9 @@ SELECT
     submitted_at, started_at, completed_at, error_code, error_message,
     history.statuses, history.times, history.notes,
     result.body AS result, memory.body AS memory,
-    (
-        SELECT data ->> 'execution'
-        FROM events
-        WHERE events.task_id = tasks.task_id
-            AND events.version = tasks.version
-            AND current_status = 'completed'
-    ) AS execution
+    completion.execution, completion.has_memory,
+    comparisons.types AS comparison_types, comparisons.schema_versions AS comparison_versions,
+    comparisons.data AS comparison_data, comparisons.times AS comparison_times
 FROM tasks
 LEFT JOIN payloads AS result
     ON result.task_id = tasks.task_id AND result.kind = 'result'
@@ -24,4 +20,27 @@ CROSS JOIN LATERAL (
     FROM status_history
     WHERE status_history.task_id = tasks.task_id
 ) AS history
+LEFT JOIN LATERAL (
+    SELECT data ->> 'execution' AS execution, data ->> 'memory' IS NOT NULL AS has_memory
+    FROM events
+    WHERE events.task_id = tasks.task_id
+        AND type = 'TaskCompleted'
+        AND current_status = 'completed'
+) AS completion ON true
+LEFT JOIN LATERAL (
+    SELECT
+        array_agg(type ORDER BY version) AS types,
+        array_agg(schema_version ORDER BY version) AS schema_versions,
+        array_agg(data::text ORDER BY version) AS data,
+        array_agg(recorded_at ORDER BY version) AS times
+    FROM (
+        SELECT type, schema_version, data, recorded_at, version
+        FROM events
+        WHERE events.task_id = tasks.task_id
+            AND type IN ('ResultReproduced', 'ResultDiverged')
+            AND current_status = 'completed'
+        ORDER BY version DESC
+        LIMIT $2
+    ) AS newest
+) AS comparisons ON true
 WHERE tasks.task_id = $1
