@@ -106,7 +106,7 @@ def test_no_sequence_of_commands_breaks_the_rules(sequence: list[Command]) -> No
 def test_no_event_is_accepted_where_no_command_could_have_put_it(
     sequence: list[Command], data: st.DataObject
 ) -> None:
-    events = [
+    events: list[Event] = [
         TaskSubmitted(RunOptions(), COMMITMENT),
         ProcessingStarted(1, "worker-a"),
         TaskFailed(1, "parse_error", "no circuit"),
