@@ -124,6 +124,7 @@ async def test_a_pending_task_looks_as_the_quickstart_says(api: InProcessApi) ->
         "correlation_id": submitted["correlation_id"],
         "shots": 1024,
         "attempt": 0,
+        "version": 1,
     }
     assert answer.headers["cache-control"] == "no-store"
 
