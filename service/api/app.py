@@ -13,7 +13,7 @@ from service.api.body import BodyLimits
 from service.api.correlation import Correlation
 from service.api.cors import Cors
 from service.api.guard import Guard
-from service.api.health import Health, Probe
+from service.api.health import ExplainedProbe, Health, Probe
 from service.api.models import limited_submission
 from service.api.openapi import openapi_endpoint
 from service.api.tasks import StatusEndpoint, SubmitEndpoint
@@ -36,7 +36,7 @@ class Adapters:
     appender: Appender
     log: EventLog
     queries: TaskQueries
-    database: Probe
+    database: ExplainedProbe
     broker: Probe
 
 
@@ -78,4 +78,4 @@ def create_app(
         redirect_slashes=False,
         lifespan=lifespan,
     )
-    return Cors(Correlation(Guard(router)), settings.cors_origins)
+    return Cors(Correlation(Guard(router, adapters.database)), settings.cors_origins)

@@ -8,6 +8,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from domain.errors import StoreUnavailable
 from service.api.correlation import context_of
+from service.api.health import ExplainedProbe
 from service.api.problems import ClientGone, Problem, send_problem, unavailable
 
 STORE_RETRY_SECONDS = 2
@@ -19,8 +20,9 @@ _log = structlog.get_logger(__name__)
 class Guard:
     """ASGI middleware: problems become problem documents, a bug a 500 without internals."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, database: ExplainedProbe) -> None:
         self._app = app
+        self._database = database
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request; anything but HTTP passes through."""
@@ -37,28 +39,30 @@ class Guard:
         except HTTPException as refusal:
             await _answer_refusal(refusal, scope, send)
         except StoreUnavailable:
-            await _answer(store_unavailable(), scope, send)
-        except Exception:
+            await _answer(self._store_unavailable(), scope, send)
+        except Exception as error:
             context = context_of(scope)
-            _log.exception(
+            _log.error(
                 "request failed",
                 method=scope["method"],
                 path=scope["path"],
                 correlation_id=context.correlation_id,
+                exc_info=error,
             )
             if context.started:
                 raise
-            await _answer(_bug(), scope, send)
+            # A database without its schema fails in ways that no adapter foresees.
+            usable = self._database.connected
+            await _answer(_bug() if usable else self._store_unavailable(), scope, send)
 
-
-def store_unavailable() -> Problem:
-    """Return the answer while PostgreSQL is away."""
-    return unavailable(
-        "store-unavailable",
-        "The task store is away",
-        "PostgreSQL cannot be reached, so nothing was stored. Send the request again.",
-        retry_after=STORE_RETRY_SECONDS,
-    )
+    def _store_unavailable(self) -> Problem:
+        reason = self._database.reason or "PostgreSQL did not answer in time"
+        return unavailable(
+            "store-unavailable",
+            "The task store is away",
+            f"Nothing was stored: {reason}. Send the request again.",
+            retry_after=STORE_RETRY_SECONDS,
+        )
 
 
 async def _answer(problem: Problem, scope: Scope, send: Send) -> None:

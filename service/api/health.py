@@ -23,6 +23,15 @@ class Probe(Protocol):
         ...
 
 
+class ExplainedProbe(Probe, Protocol):
+    """A probe that knows why there was no answer."""
+
+    @property
+    def reason(self) -> str:
+        """Why not, in words for a client; empty where nothing more is known."""
+        ...
+
+
 class Health:
     """What is known right now of the process and what it depends on.
 
@@ -30,7 +39,7 @@ class Health:
         draining: the process is about to end and must not get new requests.
     """
 
-    def __init__(self, database: Probe, queue: Probe) -> None:
+    def __init__(self, database: ExplainedProbe, queue: Probe) -> None:
         self._database = database
         self._queue = queue
         self.draining = False
@@ -65,7 +74,7 @@ class Health:
         if self.draining:
             reasons.append("the process is shutting down")
         if not self._database.connected:
-            reasons.append(getattr(self._database, "reason", "") or "PostgreSQL is away")
+            reasons.append(self._database.reason)
         if reasons:
             raise unavailable(
                 "not-ready",

@@ -7,7 +7,8 @@ from typing import Final
 import asyncpg
 import structlog
 
-from infrastructure.postgres.connect import connect, describe
+from infrastructure.postgres.connect import connect
+from infrastructure.telemetry.logging import first_line
 
 PERIOD_SECONDS: Final = 0.5
 TIMEOUT_SECONDS: Final = 1.0
@@ -62,18 +63,14 @@ class DatabaseProbe:
                 await self._connection.execute("SELECT 1")
         except Exception as error:  # noqa: BLE001 - whatever went wrong, there is no sign of life
             self._hang_up()
-            self._note(_reason(error))
+            reason = _reason(error)
+            if reason != self.reason:
+                _log.warning(reason, error=first_line(error))
+            self.connected, self.reason = False, reason
         else:
-            self._note("")
-
-    def _note(self, reason: str) -> None:
-        connected = not reason
-        if connected and not self.connected:
-            _log.info("Connected to PostgreSQL")
-        elif reason and reason != self.reason:
-            _log.warning("PostgreSQL is away", reason=reason)
-        self.connected = connected
-        self.reason = reason
+            if not self.connected:
+                _log.info("Connected to PostgreSQL")
+            self.connected, self.reason = True, ""
 
     def _hang_up(self) -> None:
         if self._connection is not None:
@@ -83,8 +80,9 @@ class DatabaseProbe:
 
 
 def _reason(error: Exception) -> str:
+    """Return what a client may know: no addresses, no names of users."""
     if isinstance(error, _SCHEMA_MISSING):
-        return f"the schema is not there, run `make migrate` ({describe(error)})"
+        return "the schema is not in the database, run `make migrate`"
     if isinstance(error, TimeoutError):
         return f"PostgreSQL did not answer within {TIMEOUT_SECONDS:g} s"
-    return str(error).splitlines()[0] if str(error) else type(error).__name__
+    return "PostgreSQL is away"

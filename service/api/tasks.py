@@ -3,7 +3,7 @@
 import asyncio
 import re
 from collections.abc import Awaitable
-from typing import Protocol, TypeVar
+from typing import TypeVar
 from uuid import UUID
 
 from starlette.types import Receive, Scope, Send
@@ -18,6 +18,7 @@ from service.api.answers import send_json, send_submitted, task_status
 from service.api.body import BodyLimits, declared_size, discard_body, read_body, require_json
 from service.api.correlation import RequestContext, context_of
 from service.api.guard import STORE_RETRY_SECONDS
+from service.api.health import Probe
 from service.api.idempotency import first_submission, idempotency_key
 from service.api.models import SubmitTask
 from service.api.problems import FieldProblem, Problem, invalid_request, unavailable
@@ -32,15 +33,6 @@ T = TypeVar("T")
 
 ACTOR = "api"
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-
-
-class Connected(Protocol):
-    """Whether something we depend on answers, as of at most a second ago."""
-
-    @property
-    def connected(self) -> bool:
-        """The last probe's outcome."""
-        ...
 
 
 class SubmitEndpoint:
@@ -61,7 +53,7 @@ class SubmitEndpoint:
         limits: BodyLimits,
         *,
         deadline_seconds: float,
-        needs_broker: Connected | None = None,
+        needs_broker: Probe | None = None,
     ) -> None:
         self._appender = appender
         self._log = log

@@ -116,13 +116,12 @@ async def test_a_probe_of_a_server_that_hangs_says_so(
 
 
 @pytest.mark.parametrize("url", ["postgresql://a:b@127.0.0.1:9/x", "postgresql://a:b@[::1]:9/x"])
-async def test_a_probe_of_nothing_says_so_without_the_password(url: str) -> None:
+async def test_a_probe_of_nothing_says_so_without_the_address(url: str) -> None:
     probe = DatabaseProbe(url)
     await probe.start()
     await probe.close()
     assert not probe.connected
-    assert probe.reason
-    assert "a:b" not in probe.reason
+    assert probe.reason == "PostgreSQL is away"
 
 
 async def test_a_probe_that_was_never_started_can_be_closed(database_url: str) -> None:

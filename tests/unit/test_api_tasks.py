@@ -325,6 +325,13 @@ async def test_a_fault_of_the_service_is_a_500_without_internals(
         assert "secret" not in answer.text
 
 
+async def test_a_fault_while_the_database_is_unusable_says_that() -> None:
+    async with in_process_api(appender=FailingAppender(RuntimeError("no such role"))) as api:
+        api.database.connected, api.database.reason = False, "the schema is not there"
+        document = problem(await api.submit({"circuit": "x"}), 503)
+        assert "the schema is not there" in document["detail"]
+
+
 class HangingQueries:
     """Queries that never answer."""
 
