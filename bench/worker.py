@@ -126,9 +126,12 @@ def _work_off(environment: dict[str, str], count: int, shots: int) -> float:
         first = _first_position(connection)
         asyncio.run(_submit(environment["DATABASE_URL"], count, shots))
         wait_until(lambda: _number(connection, _DISPATCHED) == count, what="dispatch", timeout=60)
-        with _process("service.worker", environment):
+        with _process("service.worker", environment) as worker:
             wait_until(
-                lambda: _number(connection, _ENDED, first) == count, what="the worker", timeout=300
+                lambda: _number(connection, _ENDED, first) == count,
+                what="the worker",
+                timeout=300,
+                alive=lambda: worker.poll() is None,
             )
         return _rate(connection, first, count)
 
@@ -183,10 +186,10 @@ def _submission(shots: int) -> Append:
 
 
 @contextmanager
-def _process(module: str, environment: dict[str, str]) -> Iterator[None]:
+def _process(module: str, environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
     process = subprocess.Popen([sys.executable, "-m", module], env=environment)
     try:
-        yield
+        yield process
     finally:
         process.terminate()
         process.wait(30)

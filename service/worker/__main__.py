@@ -12,6 +12,7 @@ import uvloop
 from infrastructure.postgres.connect import Database
 from infrastructure.postgres.event_log import PostgresEventLog
 from infrastructure.postgres.leases import PostgresLeases
+from infrastructure.postgres.notifications import OutboxNotifier
 from infrastructure.quantum.limits import InvalidLimitError
 from infrastructure.quantum.pool import EngineLimits, SimulatorDied, SimulatorPool
 from infrastructure.rabbitmq.consumer import Consumer
@@ -44,6 +45,7 @@ async def _work(settings: WorkerSettings, limits: EngineLimits) -> int:
     database = Database(
         settings.database_url, size=settings.database_pool_size, application_name=name
     )
+    notifier = OutboxNotifier(settings.database_url, f"{name} notifier")
     pool = SimulatorPool(settings.worker_slots, limits)
     worker = Worker(
         settings,
@@ -51,6 +53,7 @@ async def _work(settings: WorkerSettings, limits: EngineLimits) -> int:
             event_log=PostgresEventLog(database),
             leases=PostgresLeases(database),
             ping=database.ping,
+            wake_relay=notifier.wake,
             source=Consumer(settings.rabbitmq_url, name),
             simulators=pool,
         ),
@@ -60,6 +63,7 @@ async def _work(settings: WorkerSettings, limits: EngineLimits) -> int:
     budget = Budget.of(settings.shutdown_grace_seconds, asyncio.get_running_loop().time())
     _leave_after(settings.shutdown_grace_seconds)
     await worker.stop(budget)
+    await notifier.close()
     await database.close(grace_seconds=1.0)
     log.info("Worker stopped", failed=failed)
     return 1 if failed else 0
@@ -74,8 +78,8 @@ async def _run_until(told_to_stop: asyncio.Event, worker: Worker) -> bool:
         if starting.done():
             starting.result()
             await stopping
-    except SimulatorDied as death:
-        log.exception("Simulators cannot start", reason=str(death))
+    except SimulatorDied:
+        log.exception("Simulators cannot start")
         return True
     finally:
         starting.cancel()

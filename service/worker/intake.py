@@ -12,7 +12,7 @@ import structlog
 from infrastructure.rabbitmq.consumer import Delivery
 from infrastructure.rabbitmq.message import Undecodable
 from service.worker.counters import Counters
-from service.worker.demand import Load, next_demand
+from service.worker.demand import Load, lowered, raised
 from service.worker.ports import DeliverySource
 
 log = structlog.get_logger()
@@ -138,16 +138,13 @@ class Intake:
                 self._settled.set()
 
     async def _lower_demand(self) -> None:
-        highest = 0 if self._closed_by else self.load.highest_demand
-        if self._demand > highest:
-            # Straight to nothing: only then is it known what is in hand.
-            self._demand = 0
-            await self._source.set_demand(0)
+        await self._set_demand(0 if self._closed_by else lowered(self._demand, self.load))
 
     async def _raise_demand(self) -> None:
-        if self._closed_by:
-            return
-        demand = next_demand(self._demand, self.load)
+        if not self._closed_by:
+            await self._set_demand(raised(self._demand, self.load))
+
+    async def _set_demand(self, demand: int) -> None:
         if demand != self._demand:
             self._demand = demand
             await self._source.set_demand(demand)

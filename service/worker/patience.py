@@ -24,7 +24,7 @@ class Patience:
 
     def wake(self) -> None:
         """Have a look: a run is long, or a message has come."""
-        if self._intake.load.depth == 0:
+        if self._intake.load.crowded:
             self._due.set()
 
     async def run(self) -> None:
@@ -39,7 +39,7 @@ class Patience:
     def look(self) -> None:
         """Give back what has waited too long."""
         load = self._intake.load
-        if load.depth > 0:
+        if not load.crowded:
             return
         self._runs.hand_back_waiting("a long circuit is in the way", CLAIMED_SECONDS)
         if load.claimable == 0:
@@ -47,4 +47,4 @@ class Patience:
 
     def _something_waits(self) -> bool:
         load = self._intake.load
-        return load.depth == 0 and (load.unclaimed > 0 or self._runs.waiting > 0)
+        return load.crowded and (load.unclaimed > 0 or self._runs.waiting > 0)

@@ -18,7 +18,7 @@ from domain.task import Task
 from infrastructure.quantum.pool import Job, PoolClosed, SimulatorDied
 from service.worker import decisions
 from service.worker.counters import Counters
-from service.worker.demand import BUDGET_SECONDS, Load, LookAhead
+from service.worker.demand import LONG_SECONDS, Load, LookAhead
 from service.worker.ports import Simulators
 
 log = structlog.get_logger()
@@ -178,12 +178,11 @@ class Runs:
         run.started_at = time.monotonic()
         if run.job is not None and not run.job.outcome.done():
             loop = asyncio.get_running_loop()
-            run.timer = loop.call_later(BUDGET_SECONDS, self._found_long, run)
+            run.timer = loop.call_later(LONG_SECONDS, self._found_long, run)
 
     def _found_long(self, run: Run) -> None:
         run.is_long = True
         self._long += 1
-        self._look_ahead.observe(_seconds_since(run.started_at))
         self._on_change()
 
     def _over(self, run: Run, outcome: asyncio.Future[RunOutcome]) -> None:

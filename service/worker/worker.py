@@ -1,12 +1,14 @@
 """One worker: its parts, how they are joined, how it starts and stops."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 import structlog
 
 from domain.errors import StoreError
+from domain.events import TaskRequeued
+from domain.log import Append
 from domain.ports import EventLog, Leases
 from infrastructure.group_commit import GroupCommit
 from infrastructure.heartbeat import Heartbeat
@@ -32,11 +34,13 @@ class Adapters:
 
     Attributes:
         ping: raises `StoreUnavailable` while the database is away.
+        wake_relay: called when a task is pending again, for the relay not to find out by polling.
     """
 
     event_log: EventLog
     leases: Leases
     ping: Callable[[], Awaitable[None]]
+    wake_relay: Callable[[], None]
     source: DeliverySource
     simulators: Simulators
 
@@ -49,7 +53,7 @@ class Worker:
         self._settings = settings
         self._adapters = adapters
         self._heartbeat = Heartbeat(settings.heartbeat_file)
-        self._appender = GroupCommit(adapters.event_log)
+        self._appender = GroupCommit(adapters.event_log, on_commit=self._committed)
         self.runs = Runs(
             adapters.simulators,
             self._appender,
@@ -123,6 +127,10 @@ class Worker:
     def _look(self) -> None:
         self._claims.wake()
         self._patience.wake()
+
+    def _committed(self, appends: Sequence[Append]) -> None:
+        if any(isinstance(append.event, TaskRequeued) for append in appends):
+            self._adapters.wake_relay()
 
     async def _pulse(self) -> None:
         while True:

@@ -43,6 +43,7 @@ class Scene:
     queue: FakeQueue
     simulators: FakeSimulators
     worker: Worker
+    relay_woken: asyncio.Event
 
     async def submit(self, circuit: str = tasks.QUICKSTART) -> Task:
         """Put a task into the log and its message into the queue."""
@@ -80,17 +81,18 @@ async def start_scene(slots: int = 1, **settings: float | str) -> Scene:
     store = MemoryStore()
     log = FlakyLog(store)
     queue, simulators = FakeQueue(), FakeSimulators(slots)
+    wakes = asyncio.Event()
 
     async def ping() -> None:
         await log.histories([])
 
     worker = Worker(
         WorkerSettings.model_validate({"worker_id": "w1", **settings}),
-        Adapters(log, log, ping, queue, simulators),
+        Adapters(log, log, ping, wakes.set, queue, simulators),
     )
     simulators.on_capacity = worker.wake
     await worker.start()
-    return Scene(store, log, queue, simulators, worker)
+    return Scene(store, log, queue, simulators, worker, wakes)
 
 
 @pytest.fixture
@@ -109,6 +111,7 @@ async def test_a_task_is_claimed_run_and_completed(scene: Scene) -> None:
     view = await scene.store.view(submitted.task_id)
     assert view is not None
     assert view.result == b'{"0":16}'
+    assert not scene.relay_woken.is_set()
 
 
 async def test_the_run_gets_the_circuit_and_the_options_of_the_submission(scene: Scene) -> None:
@@ -348,6 +351,7 @@ async def test_a_dead_simulator_costs_an_attempt_and_nothing_else(scene: Scene) 
     await until(lambda: scene.worker.counters.requeued == 1)
     again = await scene.load(task)
     assert (again.status, again.attempts_spent) == (Status.PENDING, 1)
+    assert scene.relay_woken.is_set()
 
 
 async def test_a_task_that_kills_simulators_fails_in_the_end(scene: Scene) -> None:

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from service.worker.demand import BUDGET_SECONDS, MOST_AHEAD, Load, LookAhead, next_demand
+from service.worker.demand import AHEAD_SECONDS, MOST_AHEAD, Load, LookAhead, lowered, raised
 
 
 def look_ahead_after(*runs: float) -> LookAhead:
@@ -23,28 +23,38 @@ def test_a_handful_of_small_circuits_opens_the_look_ahead() -> None:
 
 
 def test_the_look_ahead_grows_step_by_step() -> None:
-    look_ahead = LookAhead()
+    look_ahead = look_ahead_after(3_600.0)
     depths = []
-    for _ in range(30):
+    for _ in range(40):
         look_ahead.observe(0.0005)
         depths.append(look_ahead.depth)
     assert depths == sorted(depths)
-    assert all(after <= max(1, 2 * before) for before, after in itertools.pairwise(depths))
+    assert all(after <= max(2, 2 * before) for before, after in itertools.pairwise(depths))
     assert depths[-1] == MOST_AHEAD
 
 
 def test_the_work_ahead_stays_within_the_budget() -> None:
-    for seconds in (0.0007, 0.001, 0.003, 0.008, 0.015):
+    for seconds in (0.001, 0.003, 0.008, 0.015):
         depth = look_ahead_after(*[seconds] * 60).depth
         assert depth >= 1
-        assert depth * seconds <= BUDGET_SECONDS * 1.001
+        assert depth * seconds <= AHEAD_SECONDS * 1.001
 
 
-@pytest.mark.parametrize("seconds", [0.021, 0.5, 3_600.0])
+@pytest.mark.parametrize("seconds", [0.09, 0.5, 3_600.0])
 def test_one_long_circuit_ends_the_look_ahead_at_once(seconds: float) -> None:
     look_ahead = look_ahead_after(*[0.001] * 50)
     look_ahead.observe(seconds)
     assert look_ahead.depth == 0
+
+
+def test_one_hiccup_among_small_circuits_only_shortens_the_look_ahead() -> None:
+    look_ahead = look_ahead_after(*[0.001] * 50)
+    look_ahead.observe(0.025)
+    assert 0 < look_ahead.depth < MOST_AHEAD // 2
+
+
+def test_circuits_of_more_than_twenty_milliseconds_are_taken_one_by_one() -> None:
+    assert look_ahead_after(*[0.021] * 50).depth == 0
 
 
 def test_an_hour_long_circuit_is_forgotten_as_fast_as_a_short_one() -> None:
@@ -77,20 +87,46 @@ def test_small_circuits_are_claimed_ahead_and_as_many_messages_wait() -> None:
     assert load.fitting_demand == 34
 
 
+def test_a_claim_waits_until_it_is_worth_its_cost() -> None:
+    assert Load(slots=1, stuck=0, claimed=6, unclaimed=9, depth=8).claimable == 0
+    assert Load(slots=1, stuck=0, claimed=4, unclaimed=9, depth=8).claimable == 5
+
+
+def test_a_free_slot_never_waits_for_a_worthwhile_claim() -> None:
+    for depth in range(MOST_AHEAD + 1):
+        assert Load(slots=1, stuck=0, claimed=0, unclaimed=1, depth=depth).claimable > 0
+        assert Load(slots=4, stuck=3, claimed=3, unclaimed=1, depth=depth).claimable > 0
+
+
 def test_a_stuck_slot_holds_one_claim_while_the_other_works_on() -> None:
     load = Load(slots=2, stuck=1, claimed=1, unclaimed=0, depth=8)
     assert load.claimable == 9
     assert load.fitting_demand == 9
+    assert not load.crowded
 
 
 def test_nothing_is_taken_when_every_slot_is_stuck() -> None:
     load = Load(slots=2, stuck=2, claimed=2, unclaimed=0, depth=8)
     assert (load.claimable, load.fitting_demand, load.highest_demand) == (0, 0, 0)
+    assert load.crowded
 
 
-def test_the_demand_is_only_changed_when_it_is_worth_a_round_trip() -> None:
+def test_the_demand_goes_up_only_when_that_is_worth_a_round_trip() -> None:
     load = Load(slots=1, stuck=0, claimed=0, unclaimed=0, depth=8)
-    assert next_demand(0, load) == 9
-    assert next_demand(4, load) == 9
-    assert next_demand(5, load) == 5
-    assert next_demand(17, load) == 17
+    assert raised(0, load) == 9
+    assert raised(4, load) == 9
+    assert raised(5, load) == 5
+    assert raised(17, load) == 17
+
+
+def test_the_demand_for_small_circuits_comes_down_late() -> None:
+    load = Load(slots=1, stuck=0, claimed=3, unclaimed=9, depth=4)
+    assert lowered(10, load) == 10
+    assert lowered(11, load) == 5
+
+
+def test_the_demand_for_long_circuits_comes_down_to_nothing_first() -> None:
+    load = Load(slots=4, stuck=0, claimed=2, unclaimed=1, depth=0)
+    assert lowered(2, load) == 2
+    assert lowered(3, load) == 0
+    assert raised(0, load) == 1
