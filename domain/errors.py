@@ -3,6 +3,7 @@
     KetlogError
     ├── TransitionRefused      the task's state does not allow the command
     ├── InvalidEvent           stored data that no known event type explains
+    ├── InvalidCheckpoint      text that is not a checkpoint, or a key that cannot sign one
     ├── EmptyAppend            an append call without appends
     ├── AppendRefused          this one append can never be stored (its data is not storable)
     ├── StoreError
@@ -25,6 +26,10 @@ class TransitionRefused(KetlogError):
 
 class InvalidEvent(KetlogError):
     """A stored event has a type, schema version or data that this version cannot read."""
+
+
+class InvalidCheckpoint(KetlogError):
+    """A checkpoint or a verifier key has another form than `domain.checkpoint` writes."""
 
 
 class EmptyAppend(KetlogError):
