@@ -11,7 +11,6 @@ _KIBI = 1024
 _MIB = _KIBI * _KIBI
 _UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 _AMPLITUDE_BYTES = 16
-_PROBABILITY_BYTES = 8
 _TABLEAU_COPIES = 4
 _EXTENDED_STABILIZER_QUBITS = 63
 
@@ -23,15 +22,11 @@ class Workload:
     Attributes:
         qubits: qubits that can influence an outcome.
         clifford: every gate is a Clifford gate.
-        dynamic: the circuit has to be run shot by shot.
-        probabilities: length of the vector of outcome probabilities that is kept, 0 if none is.
         bond_exponent: upper bound of the binary logarithm of the bond dimension over all cuts.
     """
 
     qubits: int
     clifford: bool
-    dynamic: bool
-    probabilities: int
     bond_exponent: int
 
 
@@ -75,7 +70,7 @@ def choose_method(requested: Method, work: Workload, limits: EngineLimits) -> Ch
 
 
 def estimate_memory(method: Method, work: Workload) -> int:
-    """Bytes that a method occupies at most, the vector of probabilities included."""
+    """Bytes that the state of a method occupies at most."""
     qubits = work.qubits
     match method:
         case "statevector":
@@ -86,7 +81,7 @@ def estimate_memory(method: Method, work: Workload) -> int:
             state = _matrix_product_bytes(qubits, work.bond_exponent)
         case _:
             state = _TABLEAU_COPIES * (2 * qubits) * (2 * qubits + 1) // 8
-    return state + _PROBABILITY_BYTES * work.probabilities
+    return state
 
 
 def _requested(method: Method, work: Workload, limits: EngineLimits) -> Choice:

@@ -32,6 +32,7 @@ class Nursery:
         limits: EngineLimits,
         slots: int,
         spares: int,
+        program: str,
         *,
         on_spare: Callable[[], None],
         on_answer: Callable[[SimulatorProcess, int, dict[str, Any]], None],
@@ -43,6 +44,7 @@ class Nursery:
         self._slots = slots
         self._wanted = slots
         self._spares = spares
+        self._program = program
         self._on_spare = on_spare
         self._on_answer = on_answer
         self._on_death = on_death
@@ -113,6 +115,7 @@ class Nursery:
     def _spawn(self) -> None:
         process = SimulatorProcess(
             self._limits,
+            self._program,
             on_ready=self._became_ready,
             on_answer=self._on_answer,
             on_exit=self._exited,

@@ -57,8 +57,6 @@ def make_plan(program: Program, requested: Method, limits: EngineLimits) -> Plan
     work = Workload(
         qubits=terminal.gates.num_qubits,
         clifford=program.clifford,
-        dynamic=False,
-        probabilities=0,
         bond_exponent=bond_exponent(terminal.gates),
     )
     choice = choose_method(requested, work, limits)
@@ -77,8 +75,6 @@ def _shot_by_shot(program: Program, requested: Method, limits: EngineLimits) -> 
     work = Workload(
         qubits=len(used),
         clifford=program.clifford,
-        dynamic=True,
-        probabilities=0,
         bond_exponent=len(used) // 2,
     )
     choice = choose_method(requested, work, limits)

@@ -26,6 +26,9 @@ __all__ = [
 ]
 
 
+SIMULATOR = "infrastructure.quantum.child"
+
+
 @dataclass(slots=True)
 class PoolStatistics:
     """What happened since the pool was made.
@@ -48,6 +51,14 @@ class PoolStatistics:
 class SimulatorPool:
     """Runs circuits in `slots` processes at once, first come, first served.
 
+    Args:
+        slots: circuits that run at the same time.
+        limits: of each run.
+        spares: processes that are kept warm for slots whose process was killed.
+        on_capacity: see below.
+        on_blocked: see below.
+        program: Python module that is the simulator process.
+
     A slot whose run has been quick so far takes one more job into its process's pipe, so that
     small circuits follow each other without a round trip; when the run turns out to be long, the
     job is taken back and goes where a slot is free.
@@ -63,8 +74,10 @@ class SimulatorPool:
         slots: int,
         limits: EngineLimits,
         spares: int = 1,
+        *,
         on_capacity: Callable[[], None] | None = None,
         on_blocked: Callable[[], None] | None = None,
+        program: str = SIMULATOR,
     ) -> None:
         self.limits = limits
         self.statistics = PoolStatistics()
@@ -78,6 +91,7 @@ class SimulatorPool:
             limits,
             slots,
             spares,
+            program,
             on_spare=self._fill_slots,
             on_answer=self._answered,
             on_death=self._died,

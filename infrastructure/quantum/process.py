@@ -44,6 +44,7 @@ class SimulatorProcess(asyncio.Protocol):
     def __init__(
         self,
         limits: EngineLimits,
+        program: str,
         *,
         on_ready: Callable[["SimulatorProcess"], None],
         on_answer: Callable[["SimulatorProcess", int, dict[str, Any]], None],
@@ -59,7 +60,7 @@ class SimulatorProcess(asyncio.Protocol):
         self._complaint = ""
         self._loop = asyncio.get_running_loop()
         self._tickets_out = self._tickets_in = -1
-        self._process = self._spawn(limits)
+        self._process = self._spawn(limits, program)
 
     @property
     def pid(self) -> int:
@@ -138,14 +139,14 @@ class SimulatorProcess(asyncio.Protocol):
         status = self._process.returncode
         self._on_exit(self, status, self._complaint or _describe(status))
 
-    def _spawn(self, limits: EngineLimits) -> "subprocess.Popen[bytes]":
+    def _spawn(self, limits: EngineLimits, program: str) -> "subprocess.Popen[bytes]":
         self._socket, child_socket = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         self._socket.setblocking(False)
         self._tickets_out, self._tickets_in = os.pipe()
         try:
             return subprocess.Popen(
                 [
-                    *(sys.executable, "-m", "infrastructure.quantum.child"),
+                    *(sys.executable, "-m", program),
                     *(str(child_socket.fileno()), str(self._tickets_out), str(os.getpid())),
                     json.dumps(limits.to_json()),
                 ],

@@ -60,8 +60,10 @@ def terminal_circuit(circuit: QuantumCircuit) -> TerminalCircuit | None:
             (qubit,) = qubits
             if qubit in touched:
                 return None
-            measured_by.setdefault(clbit_indices[instruction.clbits[0]], qubit)
-            cone.add(qubit)
+            clbit = clbit_indices[instruction.clbits[0]]
+            if clbit not in measured_by:
+                measured_by[clbit] = qubit
+                cone.add(qubit)
         elif name == "reset":
             reset.update(qubits)
         else:
