@@ -1,0 +1,1 @@
+"""The command line: a demonstration, and a look at one task."""
