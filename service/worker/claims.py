@@ -8,8 +8,8 @@ from uuid import UUID
 import structlog
 
 from domain.errors import InvalidEvent, StoreError
-from domain.log import Appended, History
-from domain.ports import EventLog
+from domain.log import Append, Appended, AppendResult, History
+from domain.ports import Appender, EventLog
 from domain.status import Status
 from domain.task import Task, fold
 from infrastructure.backoff import Backoff
@@ -22,6 +22,8 @@ log = structlog.get_logger()
 T = TypeVar("T")
 
 STORE_AWAY = "the database is away"
+APPEND_SECONDS = 2.0
+"""After so long without an answer the database counts as away."""
 
 
 class Claims:
@@ -35,6 +37,7 @@ class Claims:
     def __init__(
         self,
         event_log: EventLog,
+        appender: Appender,
         intake: Intake,
         runs: Runs,
         *,
@@ -43,6 +46,7 @@ class Claims:
         counters: Counters,
     ) -> None:
         self._log = event_log
+        self._appender = appender
         self._intake = intake
         self._runs = runs
         self._worker_id = worker_id
@@ -95,16 +99,27 @@ class Claims:
 
     async def _append(self, tasks: Sequence[Task]) -> list[Task]:
         """Claim pending tasks; returns those that are this worker's now, as claimed."""
-        if not tasks:
-            return []
         appends = [decisions.claim(task, self._worker_id, self._lease_seconds) for task in tasks]
         # Sent again as often as it takes: the log knows each append by its event id.
-        results = await self._patiently(lambda: self._log.append(appends))
+        results = await self._patiently(lambda: self._append_all(appends))
         return [
             decisions.claimed(task, append, result)
             for task, append, result in zip(tasks, appends, results, strict=True)
             if isinstance(result, Appended)
         ]
+
+    async def _append_all(self, appends: Sequence[Append]) -> list[AppendResult]:
+        """Append in company with whatever else this worker has to append."""
+        answers = await asyncio.gather(
+            *(self._appender.append(append, APPEND_SECONDS) for append in appends),
+            return_exceptions=True,
+        )
+        results = []
+        for answer in answers:
+            if isinstance(answer, BaseException):
+                raise answer
+            results.append(answer)
+        return results
 
     async def _read(self, task_ids: set[UUID]) -> Mapping[UUID, History]:
         try:

@@ -65,6 +65,7 @@ class Worker:
         self.intake = Intake(adapters.source, self.runs.load, self._look, self.counters)
         self._claims = Claims(
             adapters.event_log,
+            self._appender,
             self.intake,
             self.runs,
             worker_id=settings.worker_id,
