@@ -9,7 +9,7 @@ from typing import TypeVar
 import psutil
 import pytest
 
-from domain.execution import RunFailed, RunOptions, RunRequest
+from domain.execution import RunFailed, RunOptions, RunOutcome, RunRequest
 from infrastructure.quantum.job import JobState
 from infrastructure.quantum.pool import EngineLimits, Job, PoolClosed, SimulatorDied, SimulatorPool
 
@@ -50,10 +50,15 @@ def ask(pool: SimulatorPool, text: str, timeout_seconds: float | None = None) ->
     return pool.submit(RunRequest(text, RunOptions(timeout_seconds=timeout_seconds)))
 
 
-async def code_of(job: Job) -> str:
-    outcome = await soon(job.outcome)
+def code_in(future: asyncio.Future[RunOutcome]) -> str:
+    outcome = future.result()
     assert isinstance(outcome, RunFailed)
     return outcome.code
+
+
+async def code_of(job: Job) -> str:
+    await soon(job.outcome)
+    return code_in(job.outcome)
 
 
 async def pid_of(job: Job) -> str:
@@ -67,7 +72,7 @@ async def test_jobs_are_answered_in_order() -> None:
         finished: list[str] = []
         jobs = [ask(pool, f"say {number}") for number in range(20)]
         for job in jobs:
-            job.outcome.add_done_callback(lambda future: finished.append(future.result().code))
+            job.outcome.add_done_callback(lambda future: finished.append(code_in(future)))
         await soon(asyncio.gather(*(job.outcome for job in jobs)))
         assert finished == [str(number) for number in range(20)]
         assert pool.statistics.finished == 20
@@ -118,7 +123,7 @@ async def test_a_later_job_does_not_overtake_one_that_was_taken_back() -> None:
         await until(lambda: first.state is JobState.QUEUED)
         order: list[str] = []
         for job in (first, second):
-            job.outcome.add_done_callback(lambda future: order.append(future.result().code))
+            job.outcome.add_done_callback(lambda future: order.append(code_in(future)))
         long.cancel()
         await soon(second.outcome)
         assert order == ["first", "second"]
