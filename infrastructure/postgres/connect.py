@@ -154,7 +154,7 @@ class Database:
             if self._pool is None:
                 self._pool = await asyncpg.create_pool(
                     self._dsn,
-                    min_size=1,
+                    min_size=0,
                     max_size=self._size,
                     timeout=CONNECT_TIMEOUT_SECONDS,
                     init=prepare,
