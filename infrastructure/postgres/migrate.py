@@ -104,6 +104,8 @@ def settle_transactions(dsn: str) -> int:
     with psycopg.connect(dsn) as connection:
         connection.execute("ALTER TABLE events DISABLE TRIGGER events_are_final")
         changed = connection.execute(statement("settle_transactions")).rowcount
+        if changed and connection.execute("SELECT to_regclass('leaves')").fetchone() != (None,):
+            connection.execute(statement("settle_unsealed"))
         connection.execute("ALTER TABLE events ENABLE ALWAYS TRIGGER events_are_final")
     return changed
 

@@ -18,7 +18,7 @@ from infrastructure.postgres.outbox import PostgresOutbox
 from tests import servers
 from tests.support import tasks
 
-NAMES = ["0001_events", "0002_tasks", "0003_delivery", "0004_roles"]
+NAMES = ["0001_events", "0002_tasks", "0003_delivery", "0004_roles", "0005_seals"]
 
 
 @pytest.fixture
@@ -39,12 +39,27 @@ def tables(url: str) -> set[str]:
     return {name for (name,) in rows if "yoyo" not in name}
 
 
+def roll_back_to(url: str, name: str) -> None:
+    """Undo every migration after this one."""
+    for _ in NAMES[NAMES.index(name) + 1 :]:
+        migrate.rollback_last(url)
+
+
 def test_the_schema_goes_up_down_and_up_again(empty_url: str) -> None:
     assert migrate.apply_migrations(empty_url) == NAMES
     made = tables(empty_url)
-    assert made == {"events", "payloads", "tasks", "status_history", "outbox", "leases"}
+    assert made == {
+        "events",
+        "payloads",
+        "tasks",
+        "status_history",
+        "outbox",
+        "leases",
+        "leaves",
+        "checkpoints",
+    }
     assert migrate.apply_migrations(empty_url) == []
-    undone = [migrate.rollback_last(empty_url) for _ in range(5)]
+    undone = [migrate.rollback_last(empty_url) for _ in range(len(NAMES) + 1)]
     assert undone == [*reversed(NAMES), None]
     assert tables(empty_url) == set()
     assert migrate.apply_migrations(empty_url) == NAMES
@@ -83,8 +98,7 @@ async def test_a_log_with_events_is_rolled_back_only_by_force(empty_url: str) ->
     database = Database(empty_url, size=2, application_name="test")
     await tasks.submitted(PostgresEventLog(database))
     await database.close()
-    migrate.rollback_last(empty_url)
-    migrate.rollback_last(empty_url)
+    roll_back_to(empty_url, "0002_tasks")
     with pytest.raises(psycopg.errors.RaiseException, match="would be lost"):
         migrate.rollback_last(empty_url)
     assert "events" in tables(empty_url)
@@ -103,8 +117,7 @@ async def test_tasks_wait_and_run_on_when_delivery_is_rolled_back_and_made_again
     pending = await tasks.submitted(log)
     processing = await tasks.processing(log)
     await database.close()
-    migrate.rollback_last(empty_url)
-    migrate.rollback_last(empty_url)
+    roll_back_to(empty_url, "0002_tasks")
     migrate.apply_migrations(empty_url)
     database = Database(empty_url, size=2, application_name="test")
     (row,) = await PostgresOutbox(database).choose(10)
@@ -162,9 +175,9 @@ def test_the_command_line_accepts_every_scheme(
     migrate.main(["list"])
     migrate.main(["settle"])
     said = capsys.readouterr().out
-    assert "4 migrations applied." in said
-    assert "rolled back 0004_roles" in said
-    assert "missing  0004_roles" in said
+    assert f"{len(NAMES)} migrations applied." in said
+    assert f"rolled back {NAMES[-1]}" in said
+    assert f"missing  {NAMES[-1]}" in said
     assert "0 events settled." in said
 
 

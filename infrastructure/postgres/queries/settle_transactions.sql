@@ -2,4 +2,4 @@
 -- this cluster, in the order of their positions. The hash does not cover this column.
 UPDATE events
 SET xid = '2'
-WHERE xid >= pg_snapshot_xmax(pg_current_snapshot())
+WHERE EXISTS (SELECT FROM events WHERE xid >= pg_snapshot_xmax(pg_current_snapshot()))
