@@ -308,10 +308,16 @@ def _moved(task: Task, recorded: RecordedEvent, event: Event, status: Status) ->
         started_at = None
     elif status is Status.PROCESSING:
         started_at = recorded.recorded_at
-    return replace(
-        task,
+    # Not `replace`, which takes half as long again: every event of a replay comes through here.
+    return Task(
+        task_id=task.task_id,
         version=recorded.version,
         status=status,
+        options=task.options,
+        circuit=task.circuit,
+        parameters=task.parameters,
+        metadata=task.metadata,
+        submitted_at=task.submitted_at,
         last_event_id=recorded.event_id,
         attempt=task.attempt if change.attempt is None else change.attempt,
         attempts_spent=task.attempts_spent + spent,
