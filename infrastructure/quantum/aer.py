@@ -44,7 +44,7 @@ class Aer:
         """Exact probabilities of all outcomes of some qubits in the final state.
 
         Args:
-            circuit: gates only.
+            circuit: gates only; an instruction that saves is appended to it.
             qubits: indices; bit j of an outcome belongs to `qubits[j]`.
             method: a method whose states have exact probabilities.
             seed: for Aer's own use.
@@ -52,9 +52,8 @@ class Aer:
         Returns:
             Shape (2 ** len(qubits),).
         """
-        saving = circuit.copy()
-        saving.append(SaveProbabilities(len(qubits)), qubits)
-        data = self._run(saving, method, 1, seed, {})
+        circuit.append(SaveProbabilities(len(qubits)), qubits)
+        data = self._run(circuit, method, 1, seed, {})
         return np.asarray(data["probabilities"], dtype=np.float64)
 
     def sample(
@@ -99,8 +98,10 @@ class Aer:
         if simulator is None:
             simulator = AerSimulator(method=method, **self.options)
             self._simulators[method] = simulator
-        job = simulator.run(circuit, shots=shots, seed_simulator=seed, **options)
-        result = job.result()
+        # `simulator.run` would hand exactly this call to a thread, and wait for it.
+        result = simulator._execute_circuits_job(  # noqa: SLF001
+            [circuit], None, {"shots": shots, "seed_simulator": seed, **options}
+        )
         if not result.success:
             self._fail(result)
         data: Mapping[str, Any] = result.results[0].data.to_dict()

@@ -16,6 +16,7 @@ from infrastructure.quantum.translation import translate
 Sampler = Literal["exact_probabilities", "stabilizer_support", "final_state", "shot_by_shot"]
 
 _WIDEST_EXACT = {"statevector": 18, "density_matrix": 13}
+_NARROW = 20
 _BRANCH_BYTES = 256 * 1024 * 1024
 _AMPLITUDE_BYTES = 16
 
@@ -57,7 +58,7 @@ def make_plan(program: Program, requested: Method, limits: EngineLimits) -> Plan
     work = Workload(
         qubits=terminal.gates.num_qubits,
         clifford=program.clifford,
-        bond_exponent=bond_exponent(terminal.gates),
+        bond_exponent=_bond_exponent(terminal.gates),
     )
     choice = choose_method(requested, work, limits)
     circuit = translate(terminal.gates, choice.method)
@@ -67,6 +68,12 @@ def make_plan(program: Program, requested: Method, limits: EngineLimits) -> Plan
     if bits <= _WIDEST_EXACT.get(choice.method, 0):
         return Plan(circuit, choice, "exact_probabilities", terminal)
     return Plan(_measured(circuit, terminal), choice, "final_state", terminal)
+
+
+def _bond_exponent(gates: QuantumCircuit) -> int:
+    """The bound matters only where a statevector might not fit."""
+    half = gates.num_qubits // 2
+    return bond_exponent(gates) if gates.num_qubits > _NARROW else half
 
 
 def _shot_by_shot(program: Program, requested: Method, limits: EngineLimits) -> Plan:

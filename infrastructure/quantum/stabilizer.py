@@ -21,6 +21,7 @@ from infrastructure.quantum.sampling import random_words
 
 Columns = list[int]
 _WORD_BITS = 64
+_BYTE_BITS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +96,24 @@ def _distinct_coins(
     words = random_words(seed, dimension * words_each).astype("<u8").view(np.uint8)
     tosses = np.unpackbits(words.reshape(dimension, -1), axis=1, count=shots, bitorder="little")
     packed = np.ascontiguousarray(np.packbits(tosses, axis=0, bitorder="little").T)
+    if dimension <= _BYTE_BITS:
+        return _distinct_bytes(packed[:, 0], dimension)
     rows = packed.view(np.dtype((np.void, packed.shape[1]))).ravel()
     _, first, which = np.unique(rows, return_index=True, return_inverse=True)
     return np.ascontiguousarray(tosses.T[first]), which
+
+
+def _distinct_bytes(
+    rows: npt.NDArray[np.uint8], dimension: int
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.intp]]:
+    """The same for rows of a single byte, without sorting."""
+    occurring = np.flatnonzero(np.bincount(rows, minlength=256))
+    places = np.zeros(256, np.intp)
+    places[occurring] = np.arange(occurring.size)
+    coins = np.unpackbits(
+        occurring.astype(np.uint8)[:, np.newaxis], axis=1, count=dimension, bitorder="little"
+    )
+    return coins, places[rows]
 
 
 def _outcomes(

@@ -26,6 +26,7 @@ _CLIFFORD_CACHE_SIZE = 1024
 _clifford_cache: dict[tuple[str | float, ...], QuantumCircuit] = {}
 
 
+@functools.cache
 def native_gates(method: str) -> frozenset[str]:
     """Names of the operations that a method runs as they are."""
     return frozenset(BASIS_GATES[method]) - _NOT_TRUSTED.get(method, set()) | _ALWAYS_NATIVE
