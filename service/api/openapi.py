@@ -184,6 +184,10 @@ def _schemas(submission: type[SubmitTask]) -> Json:
     ]
     _names, schema = models_json_schema(models, ref_template="#/components/schemas/{model}")
     definitions: Json = schema["$defs"]
+    for name, definition in definitions.items():
+        if name != SubmitTask.__name__:
+            # Answers may get more fields one day; clients must not be told otherwise.
+            definition.pop("additionalProperties", None)
     for name in ("TaskStatus", "ProblemDocument"):
         # A field that may be absent has no value then: the models' placeholders are not defaults.
         for field in definitions[name]["properties"].values():

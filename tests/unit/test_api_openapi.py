@@ -114,6 +114,11 @@ def test_the_limits_of_this_installation_are_in_it(document: Json) -> None:
     assert document["components"]["schemas"]["SubmitTask"]["additionalProperties"] is False
 
 
+def test_answers_may_get_more_fields(document: Json) -> None:
+    for name in ("TaskStatus", "TaskSubmitted", "Health"):
+        assert "additionalProperties" not in document["components"]["schemas"][name]
+
+
 def test_the_document_describes_the_model_that_validates() -> None:
     limited = limited_submission(100_000, 1_048_576)
     assert set(limited.model_fields) == set(SubmitTask.model_fields)
