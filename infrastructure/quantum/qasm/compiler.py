@@ -1,14 +1,24 @@
 """From the text of a program to a circuit."""
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from types import MappingProxyType
+
+from openqasm3 import ast
 
 from domain.execution import ParameterValue
 from infrastructure.quantum.qasm.errors import Code, ProgramError
+from infrastructure.quantum.qasm.flat import FlatReader
+from infrastructure.quantum.qasm.interpreter import Interpreter
 from infrastructure.quantum.qasm.program import Program, ProgramLimits
+from infrastructure.quantum.qasm.source import Source
+from infrastructure.quantum.qasm.statement_parser import StatementParser
 
 NO_PARAMETERS: Mapping[str, ParameterValue] = MappingProxyType({})
 DEFAULT_LIMITS = ProgramLimits()
+
+_RECURSION_LIMIT = 20_000
 
 
 def compile_program(
@@ -33,8 +43,78 @@ def compile_program(
     Raises:
         ProgramError: the program is refused; the code says why.
     """
-    raise ProgramError(
-        Code.UNSUPPORTED_FEATURE,
-        f"programs of {len(text)} characters are not compiled yet"
-        f" ({len(parameters)} parameters, measure_all={measure_all}, {limits})",
+    return _compile(text, parameters, limits, measure_all=measure_all, short_cut=True)
+
+
+def _compile(
+    text: str,
+    parameters: Mapping[str, ParameterValue],
+    limits: ProgramLimits,
+    *,
+    measure_all: bool,
+    short_cut: bool,
+) -> Program:
+    source = Source(text, limits.max_bytes)
+    interpreter = Interpreter(source, limits, parameters)
+    with _deep_recursion():
+        _run(source, interpreter, short_cut=short_cut)
+    interpreter.check_parameters()
+    implicit = _require_measurement(interpreter, measure_all=measure_all)
+    builder = interpreter.builder
+    return Program(
+        circuit=builder.finish(),
+        version=source.version,
+        dynamic=builder.is_dynamic,
+        clifford=builder.is_clifford,
+        implicit_measurement=implicit,
+        scratch_bits=builder.scratch_bits,
     )
+
+
+def _run(source: Source, interpreter: Interpreter, *, short_cut: bool) -> None:
+    """Run the program statement by statement, each as soon as it is read."""
+    flat = FlatReader(source, interpreter)
+    parser = StatementParser(source, source.start, interpreter.limits.max_nesting)
+    while parser.token.kind != "end":
+        start = parser.token.start
+        if short_cut and interpreter.is_straight:
+            end = flat.run(start)
+            if end != start:
+                parser.seek(end)
+                continue
+        statement = parser.statement()
+        interpreter.run_global(statement)
+        if isinstance(statement, ast.QuantumGateDefinition | ast.QubitDeclaration | ast.Statement):
+            flat.forget()
+
+
+@contextmanager
+def _deep_recursion() -> Iterator[None]:
+    """Leave room for programs as deep as the limits allow."""
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(before, _RECURSION_LIMIT))
+    try:
+        yield
+    except RecursionError:
+        raise ProgramError(Code.TOO_DEEPLY_NESTED, "the program is nested too deeply") from None
+    finally:
+        sys.setrecursionlimit(before)
+
+
+def _require_measurement(interpreter: Interpreter, *, measure_all: bool) -> bool:
+    """Make sure that the circuit measures something; return whether that had to be added."""
+    builder = interpreter.builder
+    if builder.measures:
+        return False
+    if not builder.qubits:
+        raise ProgramError(
+            Code.NO_MEASUREMENT, "the program declares no qubits, so there is nothing to measure"
+        )
+    if not measure_all:
+        raise ProgramError(
+            Code.NO_MEASUREMENT,
+            "the program measures nothing; add a measurement such as 'c = measure q;',"
+            ' or ask for "measure_all": true',
+        )
+    builder.measure_all()
+    return True

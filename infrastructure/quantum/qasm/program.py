@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from qiskit import QuantumCircuit
 
+from infrastructure.quantum.qasm.canonical import canonical_text
+
 
 @dataclass(frozen=True, slots=True)
 class ProgramLimits:
@@ -25,7 +27,7 @@ class ProgramLimits:
     max_qubits: int = 10_000
     max_clbits: int = 65_536
     max_operations: int = 1_000_000
-    max_steps: int = 2_000_000
+    max_steps: int = 500_000
     max_controls: int = 12
     max_array_elements: int = 65_536
 
@@ -40,17 +42,26 @@ class Program:
             global bit registers in order of declaration, each scalar `bit` a register of one,
             followed by the implicit register of target-less measurements, if there are any.
         version: "2.0", "3.0" or "3.1", as stated or as detected.
-        normalised: canonical text of the unrolled circuit: equal for programs that differ only
-            in layout, comments, includes or how the same operations are written down.
         dynamic: outcomes of one shot steer the rest of it, or a qubit is used again after it was
             measured or reset, so that shots cannot be sampled from one final state.
         clifford: every gate is Clifford, so that the stabilizer method is exact at any width.
         implicit_measurement: the final measurement of all qubits was added on request.
+        scratch_bits: size of the last classical register if it only holds intermediate values and
+            is not part of the outcome; 0 if there is no such register.
     """
 
     circuit: QuantumCircuit
     version: str
-    normalised: str
     dynamic: bool
     clifford: bool
     implicit_measurement: bool
+    scratch_bits: int = 0
+
+    @property
+    def normalised(self) -> str:
+        """Canonical text of the circuit.
+
+        It is equal for programs that differ only in layout, comments, includes, names or how the
+        same operations are written down.
+        """
+        return canonical_text(self.circuit)

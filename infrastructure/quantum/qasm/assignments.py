@@ -1,0 +1,216 @@
+"""Assigns to variables, registers and parts of them, and measures into them."""
+
+from typing import TypeAlias
+
+from openqasm3 import ast
+
+from infrastructure.quantum.qasm.errors import Code
+from infrastructure.quantum.qasm.gates import Gates
+from infrastructure.quantum.qasm.state import Qubits, Variable
+from infrastructure.quantum.qasm.types import (
+    BIT,
+    BOOL,
+    ArrayOf,
+    Bits,
+    Data,
+    Kind,
+    Scalar,
+    Type,
+    Unknown,
+    Value,
+)
+from infrastructure.quantum.qasm.values import bits_of, from_bits
+
+LValue: TypeAlias = ast.Identifier | ast.IndexedIdentifier
+_Index: TypeAlias = ast.DiscreteSet | ast.Expression | ast.RangeDefinition
+
+
+class Assignments(Gates):
+    """Runs assignments and measurements."""
+
+    def assign_to(self, target: LValue, value: Value, node: ast.QASMNode) -> None:
+        """Assign a value to a variable or a part of one."""
+        variable = self._assignable(target)
+        if isinstance(target, ast.Identifier):
+            self.assign(variable, self.convert(value, variable.type, node))
+        elif isinstance(variable.type, ArrayOf):
+            data = self.data(variable)
+            indices = _flat(target)
+            changed = self._with_part(variable.type, data, indices, value, node)
+            self.assign(variable, changed)
+        else:
+            self._assign_bits_of(variable, target, value, node)
+
+    def _assignable(self, target: LValue) -> Variable:
+        name = target if isinstance(target, ast.Identifier) else target.name
+        symbol = self.lookup(name.name)
+        if symbol is None:
+            raise self.error(Code.UNDEFINED_NAME, f"'{name.name}' is not defined", name)
+        if not isinstance(symbol, Variable):
+            raise self.error(Code.TYPE_ERROR, f"'{name.name}' is no classical variable", name)
+        if symbol.constant:
+            raise self.error(
+                Code.TYPE_ERROR, f"'{name.name}' is constant and cannot be assigned to", name
+            )
+        return symbol
+
+    def _with_part(
+        self, kind: Type, data: Data, indices: list[_Index], value: Value, node: ast.QASMNode
+    ) -> Data:
+        """Return data of an array or element with one part replaced."""
+        if not indices:
+            return self.convert(value, kind, node)
+        if not isinstance(kind, ArrayOf):
+            assert kind.bits is not None
+            bits = list(bits_of(kind, data))
+            self._replace_bits(bits, indices, value, node)
+            return from_bits(kind, tuple(bits))
+        assert isinstance(data, list)
+        inner: Type = kind.element
+        if len(kind.shape) > 1:
+            inner = ArrayOf(kind.element, kind.shape[1:])
+        index, *rest = indices
+        changed = list(data)
+        if isinstance(index, (ast.DiscreteSet, ast.RangeDefinition)):
+            places = self.positions(index, kind.shape[0], node)
+            if not isinstance(value.data, list) or len(value.data) != len(places):
+                raise self.error(
+                    Code.TYPE_ERROR, f"{value.type} does not fill {len(places)} elements", node
+                )
+            assert isinstance(value.type, ArrayOf)
+            row = value.type.element
+            for place, element in zip(places, value.data, strict=True):
+                part = Value(
+                    ArrayOf(row, value.type.shape[1:]) if len(value.type.shape) > 1 else row, element
+                )
+                changed[place] = self._with_part(inner, changed[place], rest, part, node)
+        else:
+            place = self.position(index, kind.shape[0], node)
+            changed[place] = self._with_part(inner, changed[place], rest, value, node)
+        return changed
+
+    def _assign_bits_of(
+        self, variable: Variable, target: ast.IndexedIdentifier, value: Value, node: ast.QASMNode
+    ) -> None:
+        kind = variable.type
+        assert isinstance(kind, Scalar)
+        if kind.bits is None or (kind.kind in (Kind.BIT, Kind.BOOL) and kind.width is None):
+            raise self.error(Code.TYPE_ERROR, f"'{variable.name}' has no parts", target)
+        data = self.data(variable)
+        if isinstance(data, Unknown):
+            data = self.read(variable, target).data
+        bits = list(bits_of(kind, data))
+        if variable.storage is None:
+            self._replace_bits(bits, _flat(target), value, node)
+            self.assign(variable, from_bits(kind, tuple(bits)))
+            return
+        places, is_bit = self._places(_flat(target), len(bits), node)
+        part = self.variable(variable.name, _bits_type(len(places), scalar=is_bit), 0)
+        part.storage = tuple(variable.storage[place] for place in places)
+        self.assign(part, self.convert(value, part.type, node))
+
+    def _replace_bits(
+        self, bits: list, indices: list[_Index], value: Value, node: ast.QASMNode  # type: ignore[type-arg]
+    ) -> None:
+        places, is_bit = self._places(indices, len(bits), node)
+        kind = _bits_type(len(places), scalar=is_bit)
+        new = bits_of(kind, self.convert(value, kind, node))
+        for place, bit in zip(places, new, strict=True):
+            bits[place] = bit
+
+    def _places(self, indices: list[_Index], size: int, node: ast.QASMNode) -> tuple[list[int], bool]:
+        if len(indices) != 1:
+            raise self.error(Code.TYPE_ERROR, "bits have one index", node)
+        index = indices[0]
+        if isinstance(index, (ast.DiscreteSet, ast.RangeDefinition)):
+            return self.positions(index, size, node), False
+        return [self.position(index, size, node)], True
+
+    def run_assignment(self, node: ast.ClassicalAssignment) -> None:
+        """Run `=` or an operator with `=`."""
+        value = self.evaluate(node.rvalue)
+        if node.op.name != "=":
+            old = self._old_value(node.lvalue)
+            value = self.combine(node.op.name[:-1], old, value, node)
+        self.assign_to(node.lvalue, value, node)
+
+    def _old_value(self, target: LValue) -> Value:
+        if isinstance(target, ast.Identifier):
+            return self.evaluate(target)
+        value = self.evaluate(target.name)
+        for index in target.indices:
+            value = self.element(value, index, target)
+        return value
+
+    def measured(self, qubits: Qubits) -> Value:
+        """Measure qubits and return the outcome as a value."""
+        kind = _bits_type(len(qubits.indices), scalar=qubits.scalar)
+        bits: Bits = tuple(self._measured_bit(qubit) for qubit in qubits.indices)
+        return Value(kind, from_bits(kind, bits))
+
+    def _measured_bit(self, qubit: int):  # type: ignore[no-untyped-def]
+        clbit = self.builder.scratch_clbit()
+        self._temporary.append(clbit)
+        self.measure_into(qubit, clbit)
+        return self.bit(clbit)
+
+    def measure_into(self, qubit: int, clbit: int) -> None:
+        """Measure a qubit into a classical bit."""
+        self.step()
+        self.builder.measure(qubit, clbit)
+        self.know(clbit, None)
+
+    def run_measurement(self, node: ast.QuantumMeasurementStatement) -> None:
+        """Run a measurement, into bits or into the implicit register."""
+        qubits = self.qubits(node.measure.qubit)
+        if node.target is None:
+            for qubit in qubits.indices:
+                self.measure_into(qubit, self.builder.implicit_clbit())
+            return
+        storage = self._stored_target(node.target)
+        if storage is None:
+            self.assign_to(node.target, self._fitting(self.measured(qubits), node.target), node)
+            return
+        if len(storage) != len(qubits.indices):
+            raise self.error(
+                Code.TYPE_ERROR,
+                f"{len(qubits.indices)} qubits are measured into {len(storage)} bits",
+                node,
+            )
+        for qubit, clbit in zip(qubits.indices, storage, strict=True):
+            self.measure_into(qubit, clbit)
+
+    def _stored_target(self, target: LValue) -> tuple[int, ...] | None:
+        """Return the classical bits of the circuit that a target names, if it names such bits."""
+        variable = self._assignable(target)
+        if variable.storage is None or isinstance(target, ast.Identifier):
+            return variable.storage
+        if variable.type == BIT:
+            raise self.error(Code.TYPE_ERROR, f"'{variable.name}' has no parts", target)
+        storage = variable.storage
+        for index in target.indices:
+            elements = [index] if isinstance(index, ast.DiscreteSet) else index
+            places, _ = self._places(list(elements), len(storage), target)
+            storage = tuple(storage[place] for place in places)
+        return storage
+
+    def _fitting(self, outcome: Value, target: LValue) -> Value:
+        """Return an outcome of one bit as a bit or as a register of one, as the target has it."""
+        variable = self._assignable(target)
+        bits = bits_of(outcome.type, outcome.data)
+        if len(bits) > 1:
+            return outcome
+        scalar = isinstance(target, ast.IndexedIdentifier) or variable.type in (BIT, BOOL)
+        kind = _bits_type(1, scalar=scalar)
+        return Value(kind, from_bits(kind, bits))
+
+
+def _bits_type(size: int, *, scalar: bool) -> Scalar:
+    return BIT if scalar else Scalar(Kind.BIT, size)
+
+
+def _flat(target: ast.IndexedIdentifier) -> list[_Index]:
+    flat: list[_Index] = []
+    for index in target.indices:
+        flat.extend([index] if isinstance(index, ast.DiscreteSet) else index)
+    return flat

@@ -1,0 +1,317 @@
+"""Statements that declare: registers, variables, gates, subroutines; and the scopes they open."""
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Never
+
+from openqasm3 import ast
+
+from infrastructure.quantum.qasm.errors import Code
+from infrastructure.quantum.qasm.expression_parser import SCALAR_TYPES, ExpressionParser
+from infrastructure.quantum.qasm.source import Source
+from infrastructure.quantum.qasm.tokens import Token
+
+_PULSE_LEVEL = ("cal", "defcal", "defcalgrammar")
+
+
+class DeclarationParser(ExpressionParser):
+    """Parses declarations, and knows in what kind of body it is."""
+
+    def __init__(self, source: Source, start: int, max_nesting: int) -> None:
+        super().__init__(source, start, max_nesting)
+        self.is_global = True
+        self.in_gate = False
+        self.in_subroutine = False
+        self.in_loop = False
+
+    @abstractmethod
+    def statement(self) -> ast.Statement | ast.Pragma:
+        """Parse one statement."""
+
+    def declarations(self) -> dict[str, Callable[[Token], ast.Statement]]:
+        """Return the parser of each kind of declaration by its first keyword."""
+        return {
+            "OPENQASM": self._misplaced_version,
+            "include": self._include,
+            "qreg": self._old_register,
+            "creg": self._old_register,
+            "qubit": self._qubits,
+            "const": self._constant,
+            "input": self._interface,
+            "output": self._interface,
+            "gate": self._gate,
+            "opaque": self._opaque,
+            "def": self._subroutine,
+            "extern": self._extern,
+            "array": self._array,
+            **dict.fromkeys(_PULSE_LEVEL, self._pulse),
+            **dict.fromkeys(SCALAR_TYPES, self._variable),
+        }
+
+    def refuse_in_gate(self, what: str, offset: int) -> None:
+        """Refuse what has no place in the body of a gate."""
+        if self.in_gate:
+            self.fail(f"{what} has no place in the body of a gate", offset)
+
+    def _require_global(self, what: str) -> None:
+        if not self.is_global:
+            self.fail(f"{what} must be global")
+
+    def scope(self) -> list[ast.Statement]:
+        """Parse `{ ... }` into its statements."""
+        self.expect("{")
+        statements = []
+        with self.nested(), self._inside(is_global=False):
+            while not self.at("}"):
+                node = self.statement()
+                assert isinstance(node, ast.Statement)
+                statements.append(node)
+        self.expect("}")
+        return statements
+
+    @contextmanager
+    def _inside(self, **context: bool) -> Iterator[None]:
+        outer = {name: getattr(self, name) for name in context}
+        self.__dict__.update(context)
+        yield
+        self.__dict__.update(outer)
+
+    def compound_statement(self) -> ast.CompoundStatement:
+        """Parse `{ ... }` as a statement of its own."""
+        start = self.token.start
+        return self.located(ast.CompoundStatement(self.scope()), start)
+
+    def block(self, *, loop: bool = False) -> list[ast.Statement]:
+        """Parse the body of control flow: a scope or one statement."""
+        with self._inside(in_loop=loop or self.in_loop, is_global=False):
+            if self.at("{"):
+                return self.scope()
+            with self.nested():
+                node = self.statement()
+                assert isinstance(node, ast.Statement)
+                return [node]
+
+    def measurement(self) -> ast.QuantumMeasurement:
+        """Parse `measure` and its operand."""
+        start = self.expect("measure").start
+        self.refuse_in_gate("'measure'", start)
+        return self.located(ast.QuantumMeasurement(self.operand()), start)
+
+    def operand(self) -> ast.Identifier | ast.IndexedIdentifier:
+        """Parse a qubit, a register, or a part of one."""
+        token = self.token
+        if token.kind == "physical":
+            self.advance()
+            return self.located(ast.Identifier(token.text), token.start)
+        return self.indexed_identifier()
+
+    def operands(self) -> list[ast.Identifier | ast.IndexedIdentifier]:
+        """Parse the operands of a gate."""
+        operands = [self.operand()]
+        while self.accept(",") and not self.at(";"):
+            operands.append(self.operand())
+        return operands
+
+    def indexed_identifier(self) -> ast.Identifier | ast.IndexedIdentifier:
+        """Parse a name and the indices after it."""
+        name = self.identifier()
+        start = self.token.start
+        indices = []
+        while self.at("["):
+            indices.append(self.index_operator())
+            if len(indices) > self._max_nesting:
+                self.fail("too many indices", start)
+        if not indices:
+            return name
+        node = ast.IndexedIdentifier(name, indices)
+        node.span = name.span
+        return node
+
+    def _duration_of(self) -> ast.Expression:
+        start = self.expect("durationof").start
+        self.expect("(")
+        body = self.scope()
+        self.expect(")")
+        return self.located(ast.DurationOf(body), start)
+
+    def _misplaced_version(self, _: Token) -> Never:
+        self.fail("the version statement must come first")
+
+    def _include(self, _: Token) -> ast.Statement:
+        self._require_global("'include'")
+        self.advance()
+        if self.token.kind not in ("string", "bits"):
+            self.unexpected("a file name in quotes")
+        name = self.advance().text[1:-1]
+        self.expect(";")
+        return ast.Include(name)
+
+    def _old_register(self, keyword: Token) -> ast.Statement:
+        if keyword.text == "qreg":
+            self._require_global("qubits")
+        else:
+            self.refuse_in_gate("a declaration", keyword.start)
+        self.advance()
+        name = self.identifier()
+        size = self.designator()
+        if self.source.is_version_2 and size is None:
+            self.unexpected("the size of the register in brackets")
+        self.expect(";")
+        if keyword.text == "qreg":
+            return ast.QubitDeclaration(name, size)
+        bits = self.located(ast.BitType(size), keyword.start)
+        return ast.ClassicalDeclaration(bits, name)
+
+    def _qubits(self, _: Token) -> ast.Statement:
+        self._require_global("qubits")
+        self.advance()
+        size = self.designator()
+        name = self.identifier()
+        self.expect(";")
+        return ast.QubitDeclaration(name, size)
+
+    def _variable(self, keyword: Token) -> ast.Statement:
+        self.refuse_in_gate("a declaration", keyword.start)
+        declared = self.scalar_type()
+        name = self.identifier()
+        value = self._initial_value() if self.accept("=") else None
+        self.expect(";")
+        return ast.ClassicalDeclaration(declared, name, value)
+
+    def _array(self, keyword: Token) -> ast.Statement:
+        self._require_global("arrays")
+        declared = self.array_type()
+        name = self.identifier()
+        value = self._initial_value() if self.accept("=") else None
+        self.expect(";")
+        return ast.ClassicalDeclaration(declared, name, value)
+
+    def _initial_value(self) -> ast.Expression | ast.QuantumMeasurement:
+        if self.at("{"):
+            return self.array_literal()
+        return self.measurement() if self.at("measure") else self.expression()
+
+    def _constant(self, _: Token) -> ast.Statement:
+        self.advance()
+        declared = self.scalar_type()
+        name = self.identifier()
+        self.expect("=")
+        value = self._initial_value()
+        self.expect(";")
+        return ast.ConstantDeclaration(declared, name, value)
+
+    def _interface(self, keyword: Token) -> ast.Statement:
+        self._require_global(f"'{keyword.text}'")
+        self.advance()
+        declared = self.array_type() if self.at("array") else self.scalar_type()
+        name = self.identifier()
+        self.expect(";")
+        return ast.IODeclaration(ast.IOKeyword[keyword.text], declared, name)
+
+    def _gate(self, _: Token) -> ast.Statement:
+        self._require_global("gate definitions")
+        self.advance()
+        name, parameters, qubits = self._gate_signature()
+        with self._inside(in_gate=True, in_loop=False):
+            body = self.scope()
+        return ast.QuantumGateDefinition(name, parameters, qubits, body)
+
+    def _gate_signature(
+        self,
+    ) -> tuple[ast.Identifier, list[ast.Identifier], list[ast.Identifier]]:
+        name = self.identifier()
+        parameters: list[ast.Identifier] = []
+        if self.accept("("):
+            parameters = [] if self.at(")") else self._names(")")
+            self.expect(")")
+        return name, parameters, self._names("{")
+
+    def _names(self, closing: str) -> list[ast.Identifier]:
+        names = [self.identifier()]
+        while self.accept(",") and not self.at(closing):
+            names.append(self.identifier())
+        return names
+
+    def _opaque(self, _: Token) -> ast.Statement:
+        self.advance()
+        name, parameters, qubits = self._gate_signature()
+        self.expect(";")
+        return OpaqueGateDeclaration(name, parameters, qubits, [])
+
+    def _subroutine(self, _: Token) -> ast.Statement:
+        self._require_global("subroutine definitions")
+        self.advance()
+        name = self.identifier()
+        self.expect("(")
+        arguments: list[ast.ClassicalArgument | ast.QuantumArgument] = []
+        while not self.at(")"):
+            arguments.append(self._argument())
+            if not self.accept(","):
+                break
+        self.expect(")")
+        returned = self.scalar_type() if self.accept("->") else None
+        with self._inside(in_subroutine=True, in_loop=False):
+            body = self.scope()
+        return ast.SubroutineDefinition(name, arguments, body, returned)
+
+    def _argument(self) -> ast.ClassicalArgument | ast.QuantumArgument:
+        start = self.token.start
+        if self.accept("qubit"):
+            size = self.designator()
+            return self.located(ast.QuantumArgument(self.identifier(), size), start)
+        if self.accept("qreg"):
+            name = self.identifier()
+            return self.located(ast.QuantumArgument(name, self.designator()), start)
+        if self.accept("creg"):
+            name = self.identifier()
+            bits = self.located(ast.BitType(self.designator()), start)
+            return self.located(ast.ClassicalArgument(bits, name), start)
+        if self.at("readonly") or self.at("mutable"):
+            access = ast.AccessControl[self.advance().text]
+            reference = self._array_reference(start)
+            return self.located(ast.ClassicalArgument(reference, self.identifier(), access), start)
+        declared = self.scalar_type()
+        return self.located(ast.ClassicalArgument(declared, self.identifier()), start)
+
+    def _array_reference(self, start: int) -> ast.ArrayReferenceType:
+        self.expect("array")
+        self.expect("[")
+        base = self.array_element_type()
+        self.expect(",")
+        dimensions: ast.Expression | list[ast.Expression]
+        if self._accept_dimension_count():
+            dimensions = self.expression()
+        else:
+            dimensions = [self.expression()]
+            while self.accept(",") and not self.at("]"):
+                dimensions.append(self.expression())
+        self.expect("]")
+        return self.located(ast.ArrayReferenceType(base, dimensions), start)
+
+    def _accept_dimension_count(self) -> bool:
+        if not self.accept("#"):
+            return False
+        if self.token.text != "dim":
+            self.unexpected("'#dim'")
+        self.advance()
+        self.expect("=")
+        return True
+
+    def _extern(self, keyword: Token) -> Never:
+        raise self.source.error(
+            Code.UNSUPPORTED_FEATURE,
+            "'extern' functions are not supported: there is no host to call",
+            keyword.start,
+        )
+
+    def _pulse(self, keyword: Token) -> Never:
+        raise self.source.error(
+            Code.UNSUPPORTED_FEATURE,
+            f"pulse-level '{keyword.text}' is not supported: gates are simulated as ideal",
+            keyword.start,
+        )
+
+
+class OpaqueGateDeclaration(ast.QuantumGateDefinition):
+    """A gate of OpenQASM 2 that is declared without saying what it does."""

@@ -1,0 +1,401 @@
+"""Evaluates expressions while a program is unrolled."""
+
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import Any
+
+from openqasm3 import ast
+
+from infrastructure.quantum.qasm import bit_arithmetic, functions, operators
+from infrastructure.quantum.qasm.errors import Code, ProgramError
+from infrastructure.quantum.qasm.program import ProgramLimits
+from infrastructure.quantum.qasm.source import Source
+from infrastructure.quantum.qasm.state import State, Variable
+from infrastructure.quantum.qasm.types import (
+    BIT,
+    BOOL,
+    COMPLEX,
+    DURATION,
+    FLOAT,
+    INT,
+    UINT,
+    ArrayOf,
+    Bits,
+    Data,
+    Duration,
+    Kind,
+    Scalar,
+    Type,
+    Unknown,
+    Value,
+)
+from infrastructure.quantum.qasm.values import (
+    bits_of,
+    convert,
+    from_bits,
+    mismatch,
+    resized,
+    undecided,
+)
+
+_SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
+_SIZED = {
+    ast.IntType: Kind.INT,
+    ast.UintType: Kind.UINT,
+    ast.FloatType: Kind.FLOAT,
+    ast.AngleType: Kind.ANGLE,
+    ast.BitType: Kind.BIT,
+}
+_UNSIZED = {
+    ast.BoolType: BOOL,
+    ast.ComplexType: COMPLEX,
+    ast.DurationType: DURATION,
+    ast.StretchType: DURATION,
+}
+_MAX_WIDTH = 4096
+
+
+class Expressions(State):
+    """Evaluates expressions to typed values; what depends on outcomes becomes bits on wires."""
+
+    def __init__(self, source: Source, limits: ProgramLimits) -> None:
+        super().__init__(source, limits)
+        self._evaluators: dict[type, Callable[[Any], Value]] = {
+            ast.IntegerLiteral: lambda node: Value(INT, node.value),
+            ast.FloatLiteral: lambda node: Value(FLOAT, node.value),
+            ast.ImaginaryLiteral: lambda node: Value(COMPLEX, complex(0, node.value)),
+            ast.BooleanLiteral: lambda node: Value(BOOL, node.value),
+            ast.BitstringLiteral: lambda node: Value(Scalar(Kind.BIT, node.width), node.value),
+            ast.DurationLiteral: self._duration,
+            ast.Identifier: self._name,
+            ast.IndexExpression: self._index,
+            ast.UnaryExpression: self._unary,
+            ast.BinaryExpression: self._binary,
+            ast.Concatenation: self._concatenation,
+            ast.Cast: self._cast,
+            ast.FunctionCall: self._call,
+            ast.SizeOf: self._size_of,
+            ast.DurationOf: lambda _: Value(DURATION, Duration(known=False)),
+        }
+
+    @abstractmethod
+    def call_subroutine(self, node: ast.FunctionCall) -> Value | None:
+        """Run a subroutine and return its result."""
+
+    def evaluate(self, node: ast.Expression) -> Value:
+        """Return the value of an expression."""
+        self.step()
+        evaluator = self._evaluators.get(type(node))
+        if evaluator is None:
+            raise self.error(
+                Code.TYPE_ERROR, f"{type(node).__name__} has no value in this place", node
+            )
+        try:
+            return evaluator(node)
+        except ProgramError as error:
+            if error.line is None and node.span is not None:
+                raise self.error(error.code, error.message, node) from None
+            raise
+
+    def convert(self, value: Value, wanted: Type, node: ast.QASMNode | None) -> Data:
+        """Return the data of a value as a type holds it; see `values.convert`."""
+        try:
+            return convert(value, wanted)
+        except ProgramError as error:
+            raise self.error(error.code, error.message, node) from None
+
+    def plain_integer(self, node: ast.Expression) -> int:
+        """Return the value of an expression that has to be an integer known now."""
+        value = self.evaluate(node)
+        kind = value.type
+        if not isinstance(kind, Scalar) or not (kind.is_integer or kind.kind in (Kind.BIT, Kind.BOOL)):
+            raise self.error(Code.TYPE_ERROR, f"expected an integer, not {kind}", node)
+        if isinstance(value.data, tuple):
+            raise undecided(value.data)
+        assert isinstance(value.data, int)
+        return int(value.data)
+
+    def radians(self, node: ast.Expression) -> float:
+        """Return the value of an expression that has to be a finite angle known now."""
+        value = self.evaluate(node)
+        if isinstance(value.data, tuple):
+            raise undecided(value.data)
+        if isinstance(value.type, Scalar) and value.type.kind in (Kind.COMPLEX, Kind.DURATION):
+            raise self.error(Code.TYPE_ERROR, f"expected an angle, not {value.type}", node)
+        angle = self.convert(value, FLOAT, node)
+        assert isinstance(angle, float)
+        if not -1e300 < angle < 1e300:  # noqa: PLR2004 - beyond, sums of angles overflow
+            raise self.error(Code.INVALID_VALUE, f"{angle} is not a finite angle", node)
+        return angle
+
+    def resolve_type(self, node: ast.ClassicalType) -> Type:
+        """Return the type that a declaration names."""
+        if isinstance(node, ast.ArrayType):
+            return self._array_type(node)
+        if (unsized := _UNSIZED.get(type(node))) is not None:
+            return unsized
+        kind = _SIZED[type(node)]
+        size: ast.Expression | None = node.size  # type: ignore[attr-defined]
+        if size is None:
+            return Scalar(kind)
+        width = self.plain_integer(size)
+        limit = self.limits.max_clbits if kind is Kind.BIT else _MAX_WIDTH
+        if width < 1:
+            raise self.error(Code.INVALID_VALUE, f"a size of {width} bits has no meaning", size)
+        if width > limit:
+            code = Code.TOO_MANY_CLBITS if kind is Kind.BIT else Code.UNSUPPORTED_FEATURE
+            raise self.error(code, f"{kind.value}[{width}] is wider than {limit} bits", size)
+        return FLOAT if kind is Kind.FLOAT else Scalar(kind, width)
+
+    def _array_type(self, node: ast.ArrayType) -> Type:
+        element = self.resolve_type(node.base_type)
+        assert isinstance(element, Scalar)
+        shape = tuple(self.plain_integer(dimension) for dimension in node.dimensions)
+        total = 1
+        for size in shape:
+            total *= max(size, 1)
+            if size < 0:
+                raise self.error(Code.INVALID_VALUE, f"a dimension of {size} has no meaning", node)
+            if total > self.limits.max_array_elements:
+                raise self.error(
+                    Code.TOO_MANY_STEPS,
+                    f"the array has more than {self.limits.max_array_elements} elements",
+                    node,
+                )
+        return ArrayOf(element, shape)
+
+    def _duration(self, node: ast.DurationLiteral) -> Value:
+        unit = node.unit.name
+        if unit == "dt":
+            return Value(DURATION, Duration(samples=node.value))
+        return Value(DURATION, Duration(seconds=node.value * _SECONDS[unit]))
+
+    def _name(self, node: ast.Identifier) -> Value:
+        symbol = self.lookup(node.name)
+        if isinstance(symbol, Variable):
+            return self.read(symbol, node)
+        if symbol is None and node.name in functions.CONSTANTS:
+            return Value(FLOAT, functions.CONSTANTS[node.name])
+        if symbol is None:
+            raise self.error(Code.UNDEFINED_NAME, f"'{node.name}' is not defined", node)
+        raise self.error(
+            Code.TYPE_ERROR, f"'{node.name}' is no classical value, but {describe(symbol)}", node
+        )
+
+    def read(self, variable: Variable, node: ast.QASMNode) -> Value:
+        """Return the value of a variable, which has to be known or held in bits."""
+        data = self.data(variable)
+        if isinstance(data, Unknown):
+            raise self.error(
+                Code.UNSUPPORTED_FEATURE,
+                f"'{variable.name}' depends on measurement outcomes, which is supported for bit,"
+                " bool, int, uint and sized angle variables only",
+                node,
+            )
+        return Value(variable.type, data)
+
+    def _unary(self, node: ast.UnaryExpression) -> Value:
+        operand = self.evaluate(node.expression)
+        self._require_scalars(node, operand)
+        if isinstance(operand.data, tuple):
+            return bit_arithmetic.unary(self, node.op.name, operand)
+        return operators.plain_unary(node.op.name, operand)
+
+    def _binary(self, node: ast.BinaryExpression) -> Value:
+        chain = [node]
+        while isinstance(chain[-1].lhs, ast.BinaryExpression):
+            chain.append(chain[-1].lhs)
+        left = self.evaluate(chain[-1].lhs)
+        for link in reversed(chain):
+            right = self.evaluate(link.rhs)
+            self._require_scalars(link, left, right)
+            try:
+                left = self._combine(link.op.name, left, right)
+            except ProgramError as error:
+                raise self.error(error.code, error.message, link) from None
+        return left
+
+    def _combine(self, symbol: str, left: Value, right: Value) -> Value:
+        if left.is_static and right.is_static:
+            return operators.plain_binary(symbol, left, right, exact=self.source.is_version_2)
+        return bit_arithmetic.binary(self, symbol, left, right)
+
+    def _require_scalars(self, node: ast.QASMNode, *values: Value) -> None:
+        for value in values:
+            if not isinstance(value.type, Scalar):
+                raise self.error(Code.TYPE_ERROR, f"no operator works on {value.type}", node)
+
+    def combine(self, symbol: str, left: Value, right: Value, node: ast.QASMNode) -> Value:
+        """Return `left symbol right`."""
+        self._require_scalars(node, left, right)
+        try:
+            return self._combine(symbol, left, right)
+        except ProgramError as error:
+            raise self.error(error.code, error.message, node) from None
+
+    def _concatenation(self, node: ast.Concatenation) -> Value:
+        parts: list[ast.Expression] = [node.rhs]
+        left = node.lhs
+        while isinstance(left, ast.Concatenation):
+            parts.append(left.rhs)
+            left = left.lhs
+        parts.append(left)
+        bits: Bits = ()
+        for part in reversed(parts):
+            value = self.evaluate(part)
+            if not isinstance(value.type, Scalar) or value.type.kind is not Kind.BIT:
+                raise self.error(Code.TYPE_ERROR, f"'++' does not join {value.type}", part)
+            bits += bits_of(value.type, value.data)
+        kind = Scalar(Kind.BIT, len(bits))
+        return Value(kind, from_bits(kind, bits))
+
+    def _cast(self, node: ast.Cast) -> Value:
+        value = self.evaluate(node.argument)
+        wanted = self.resolve_type(node.type)
+        source = value.type
+        is_reading = isinstance(source, Scalar) and isinstance(wanted, Scalar)
+        if is_reading and wanted.kind is Kind.BIT and wanted.width and source.bits and not (
+            source.kind is Kind.BIT
+        ):
+            bits = resized(source, bits_of(source, value.data), wanted.width)
+            return Value(wanted, from_bits(wanted, bits))
+        return Value(wanted, convert(value, wanted))
+
+    def _call(self, node: ast.FunctionCall) -> Value:
+        name = node.name.name
+        if self.lookup(name) is None and functions.is_builtin(name):
+            functions.check_arity(name, len(node.arguments))
+            return self._builtin(name, [self.evaluate(argument) for argument in node.arguments])
+        result = self.call_subroutine(node)
+        if result is None:
+            raise self.error(Code.TYPE_ERROR, f"'{name}' returns nothing", node)
+        return result
+
+    def _builtin(self, name: str, arguments: list[Value]) -> Value:
+        if name == "popcount":
+            add = lambda one, two: bit_arithmetic.add(self, one, two)  # noqa: E731
+            return functions.popcount(arguments[0], add)
+        for value in arguments[1:] if name in functions.BIT_FUNCTIONS else arguments:
+            if isinstance(value.data, tuple):
+                raise undecided(value.data)
+        if name in ("rotl", "rotr"):
+            distance = convert(arguments[1], INT)
+            assert isinstance(distance, int)
+            return functions.rotate(name, arguments[0], distance)
+        if name in ("mod", "pow"):
+            symbol = "%" if name == "mod" else "**"
+            self._require_scalars(ast.QASMNode(), *arguments)
+            return self._combine(symbol, arguments[0], arguments[1])
+        return functions.plain_call(name, arguments)
+
+    def _size_of(self, node: ast.SizeOf) -> Value:
+        kind = self.evaluate(node.target).type
+        shape = kind.shape if isinstance(kind, ArrayOf) else (kind.width or 1,)
+        dimension = 0 if node.index is None else self.plain_integer(node.index)
+        if not 0 <= dimension < len(shape):
+            raise self.error(
+                Code.INDEX_OUT_OF_RANGE, f"there is no dimension {dimension} in {kind}", node
+            )
+        return Value(UINT, shape[dimension])
+
+    def _index(self, node: ast.IndexExpression) -> Value:
+        value = self.evaluate(node.collection)
+        return self.element(value, node.index, node)
+
+    def element(
+        self,
+        value: Value,
+        index: ast.DiscreteSet | list[ast.Expression | ast.RangeDefinition],
+        node: ast.QASMNode,
+    ) -> Value:
+        """Return the part of a value that one index operator selects."""
+        elements = [index] if isinstance(index, ast.DiscreteSet) else index
+        for element in elements:
+            value = self._selected(value, element, node)
+        return value
+
+    def _selected(
+        self,
+        value: Value,
+        index: ast.DiscreteSet | ast.Expression | ast.RangeDefinition,
+        node: ast.QASMNode,
+    ) -> Value:
+        kind = value.type
+        if isinstance(kind, ArrayOf):
+            return self._array_part(kind, value.data, index, node)
+        if kind.bits is None or (kind.kind is Kind.BIT and kind.width is None) or kind == BOOL:
+            raise mismatch(kind, "something with indices")
+        bits = bits_of(kind, value.data)
+        if isinstance(index, (ast.DiscreteSet, ast.RangeDefinition)):
+            chosen = tuple(bits[place] for place in self.positions(index, len(bits), node))
+            part = Scalar(Kind.BIT, len(chosen))
+            return Value(part, from_bits(part, chosen))
+        place = self.position(index, len(bits), node)
+        return Value(BIT, from_bits(BIT, (bits[place],)))
+
+    def _array_part(
+        self,
+        kind: ArrayOf,
+        data: Data,
+        index: ast.DiscreteSet | ast.Expression | ast.RangeDefinition,
+        node: ast.QASMNode,
+    ) -> Value:
+        assert isinstance(data, list)
+        if isinstance(index, (ast.DiscreteSet, ast.RangeDefinition)):
+            rows = [data[place] for place in self.positions(index, kind.shape[0], node)]
+            return Value(ArrayOf(kind.element, (len(rows), *kind.shape[1:])), rows)
+        part = data[self.position(index, kind.shape[0], node)]
+        if len(kind.shape) > 1:
+            return Value(ArrayOf(kind.element, kind.shape[1:]), part)
+        if isinstance(part, Unknown):
+            raise self.error(
+                Code.UNSUPPORTED_FEATURE, "the element depends on measurement outcomes", node
+            )
+        if isinstance(part, tuple):
+            part = from_bits(kind.element, self.refreshed(part))
+        return Value(kind.element, part)
+
+    def position(self, index: ast.Expression, size: int, node: ast.QASMNode) -> int:
+        """Return the place that an index names; negative ones count from the end."""
+        place = self.plain_integer(index)
+        if not -size <= place < size:
+            raise self.error(
+                Code.INDEX_OUT_OF_RANGE, f"index {place} is outside of 0 to {size - 1}", node
+            )
+        return place % size
+
+    def positions(
+        self, index: ast.DiscreteSet | ast.RangeDefinition, size: int, node: ast.QASMNode
+    ) -> list[int]:
+        """Return the places that a set or a range of indices names."""
+        if isinstance(index, ast.DiscreteSet):
+            return [self.position(value, size, node) for value in index.values]
+        places = []
+        for place in self.range_of(index, size):
+            if not -size <= place < size:
+                raise self.error(
+                    Code.INDEX_OUT_OF_RANGE, f"index {place} is outside of 0 to {size - 1}", node
+                )
+            places.append(place % size)
+        return places
+
+    def range_of(self, node: ast.RangeDefinition, size: int) -> range:
+        """Return the integers of a range, whose end is included, over `size` places."""
+        step = 1 if node.step is None else self.plain_integer(node.step)
+        if step == 0:
+            raise self.error(Code.INVALID_VALUE, "a range with step 0 has no end", node)
+        first, last = (0, size - 1) if step > 0 else (size - 1, 0)
+        start = first if node.start is None else self._bound(node.start, size)
+        end = last if node.end is None else self._bound(node.end, size)
+        return range(start, end + (1 if step > 0 else -1), step)
+
+    def _bound(self, node: ast.Expression, size: int) -> int:
+        bound = self.plain_integer(node)
+        return bound + size if bound < 0 else bound
+
+
+def describe(symbol: object) -> str:
+    """Return what kind of thing a name stands for, for a message."""
+    return {"Qubits": "qubits", "Subroutine": "a subroutine"}.get(
+        type(symbol).__name__, "a gate"
+    )
