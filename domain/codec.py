@@ -108,15 +108,15 @@ def to_json(value: object) -> str:
 
 
 def _parse(text: str) -> Any:
-    """Read JSON text. What we wrote has no space around it, which saves half the time."""
+    """Read JSON text. What we wrote has no space around it: not to look for it is quicker."""
     try:
-        value, end = _scan(text, 0)
-    except StopIteration:
+        value, end = _raw_decode(text)
+    except ValueError:
         end = -1
     return value if end == len(text) else json.loads(text)
 
 
-_scan = json.JSONDecoder().scan_once
+_raw_decode = json.JSONDecoder().raw_decode
 
 
 def _commitment(commitment: Commitment | None) -> Data | None:

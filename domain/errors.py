@@ -4,6 +4,7 @@
     ├── TransitionRefused      the task's state does not allow the command
     ├── InvalidEvent           stored data that no known event type explains
     ├── InvalidCheckpoint      text that is not a checkpoint, or a key that cannot sign one
+    ├── LogForked              the log does not continue what was signed of it
     ├── EmptyAppend            an append call without appends
     ├── AppendRefused          this one append can never be stored (its data is not storable)
     ├── StoreError
@@ -30,6 +31,10 @@ class InvalidEvent(KetlogError):
 
 class InvalidCheckpoint(KetlogError):
     """A checkpoint or a verifier key has another form than `domain.checkpoint` writes."""
+
+
+class LogForked(KetlogError):
+    """The tree over the log does not continue one that was signed: the log was changed or cut."""
 
 
 class EmptyAppend(KetlogError):

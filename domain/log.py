@@ -1,6 +1,6 @@
 """What is handed to the event log and what comes back from it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple, TypeAlias
@@ -8,7 +8,7 @@ from uuid import UUID
 
 from domain.events import Event
 from domain.identifiers import uuid7
-from domain.payloads import Payload
+from domain.payloads import Payload, PayloadKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +113,51 @@ class LogCursor(NamedTuple):
 
     xid: int = 0
     position: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedEvent:
+    """A stored event with what is kept beside it.
+
+    Attributes:
+        contents: kinds of the task's payload rows that are there today.
+        leaf: its number in the Merkle tree, once it is sealed.
+    """
+
+    stored: StoredEvent
+    contents: frozenset[PayloadKind] = frozenset()
+    leaf: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LogFilter:
+    """Which events of the whole log a reader wants; `None` wants them all.
+
+    Attributes:
+        types: names of event types.
+        since: earliest `recorded_at`, itself included.
+        until: latest `recorded_at`, itself not included.
+        correlation_id: the submission's.
+    """
+
+    types: frozenset[str] | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    correlation_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LogPage:
+    """A piece of the whole log.
+
+    Attributes:
+        cursor: where to go on; past events that the filter left out.
+        complete: whether everything that can be read now was read.
+    """
+
+    events: Sequence[LoggedEvent]
+    cursor: LogCursor
+    complete: bool
 
 
 @dataclass(frozen=True, slots=True)

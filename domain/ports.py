@@ -13,6 +13,9 @@ from domain.log import (
     AppendResult,
     History,
     LogCursor,
+    LogFilter,
+    LoggedEvent,
+    LogPage,
     StoredEvent,
 )
 from domain.payloads import PayloadKind
@@ -114,6 +117,28 @@ class TaskQueries(Protocol):
 
     async def view(self, task_id: UUID) -> TaskView | None:
         """Return one task, or `None` for an unknown id; raises `StoreUnavailable`."""
+        ...
+
+
+class HistoryQueries(Protocol):
+    """Reads what happened, for people and programs that look back."""
+
+    async def events_of(self, task_id: UUID, after_version: int, limit: int) -> list[LoggedEvent]:
+        """Return a task's events above a version, oldest first; raises `StoreUnavailable`."""
+        ...
+
+    async def page(self, after: LogCursor, limit: int, chosen: LogFilter) -> LogPage:
+        """Return the next events of the whole log that a filter lets through, never skipping one.
+
+        A call looks at a bounded number of events, so a page may be empty and not complete.
+
+        Raises:
+            StoreUnavailable: the log cannot be read now.
+        """
+        ...
+
+    async def outcome(self, task_id: UUID) -> dict[PayloadKind, bytes]:
+        """Return the bodies of a task's result and memory, as far as they are there."""
         ...
 
 

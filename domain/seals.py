@@ -4,14 +4,15 @@ Events are sealed behind the appends, in the order in which the whole log is rea
 event is its hash, which covers the event and through the previous hash its whole past.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
+from domain.errors import LogForked
 from domain.log import LogCursor
-from domain.merkle import Frontier, Node, leaf_hash, levels_completed
+from domain.merkle import Frontier, Node, leaf_hash, levels_completed, peaks
 
 HASH_BYTES = 32
 
@@ -89,15 +90,38 @@ class StoredCheckpoint:
     sealed_at: datetime
 
 
+def frontier_from(size: int, hashes: Mapping[Node, bytes]) -> Frontier:
+    """Put together the frontier of a tree that was stored.
+
+    Args:
+        hashes: of its peaks.
+
+    Raises:
+        LogForked: a leaf that was stored is no longer there.
+    """
+    nodes = peaks(size)
+    for node in nodes:
+        if node not in hashes:
+            raise LogForked(f"leaf {node.completed_by} is missing in a tree of {size} leaves")
+    return Frontier(size, [hashes[node] for node in nodes])
+
+
 class Seals(Protocol):
     """Leaves and checkpoints; both only grow. Every method may raise `StoreUnavailable`."""
 
     async def state(self) -> SealedLog:
-        """Return how far the log is sealed."""
+        """Return how far the log is sealed; raises `LogForked` if leaves are missing."""
         ...
 
     async def read(self, after: LogCursor, limit: int) -> list[LoggedHash]:
         """Return the next events of the whole log after a cursor, never skipping one."""
+        ...
+
+    async def lag(self, after: LogCursor) -> float:
+        """Return how many seconds ago the first event after a cursor was recorded; 0 for none.
+
+        Counts the events, too, that `read` holds back because of an open transaction.
+        """
         ...
 
     async def add_leaves(self, leaves: Sequence[Leaf]) -> bool:

@@ -1,0 +1,11 @@
+-- One task's events above a version, with what is kept beside them.
+SELECT
+    position, xid::text::bigint AS xid, event_id, events.task_id, events.version, type,
+    schema_version, data, metadata, recorded_at, hash, leaf_number,
+    (SELECT array_agg(kind) FROM payloads WHERE payloads.task_id = events.task_id) AS contents
+FROM events
+LEFT JOIN leaves ON leaves.task_id = events.task_id AND leaves.version = events.version
+WHERE events.task_id = $1
+    AND events.version > $2
+ORDER BY events.version
+LIMIT $3
