@@ -10,6 +10,7 @@ from domain.events import RequeueReason
 from domain.execution import RunOptions
 from domain.log import Append
 from domain.ports import TaskView
+from domain.status import Status
 from domain.task import GiveUp, fold
 from infrastructure.postgres.connect import Database
 from infrastructure.postgres.event_log import PostgresEventLog
@@ -20,11 +21,28 @@ from infrastructure.rabbitmq.publisher import Publisher
 from tests.support import tasks
 
 WINDOW = 1_000
+
+
+def _long_circuit() -> str:
+    layers = (
+        f"rx(0.{i + 1}) q[{i % 8}]; cx q[{i % 8}], q[{(i + 1) % 8}];"
+        f" c[{i % 8}] = measure q[{i % 8}];"
+        for i in range(40)
+    )
+    return "OPENQASM 3; qubit[8] q; bit[8] c; " + " ".join(layers)
+
+
+LONG = _long_circuit()
+"""A circuit that has to be run shot by shot: some 0.2 ms a shot."""
 POLL_SECONDS = 0.005
 
 
 class Dispatcher:
-    """Submits tasks, sends their messages, requeues those whose lease ran out."""
+    """Submits tasks, sends their messages, requeues those whose lease ran out.
+
+    Attributes:
+        reaping: requeue; off, it behaves as the reaper does right after an outage.
+    """
 
     def __init__(self, database: Database, publisher: Publisher) -> None:
         self.log = PostgresEventLog(database)
@@ -32,6 +50,7 @@ class Dispatcher:
         self._outbox = PostgresOutbox(database)
         self._queries = PostgresTaskQueries(database)
         self._publisher = publisher
+        self.reaping = True
 
     async def submit(
         self, circuit: str, shots: int = 64, seed: int | None = None, memory: bool = False
@@ -76,6 +95,10 @@ class Dispatcher:
         """Return a task's status once it is terminal."""
         return await self.when(task_id, lambda view: view.status.terminal, within)
 
+    async def runs(self, task_id: UUID, within: float = 30.0) -> TaskView:
+        """Return a task's status once a worker has claimed it."""
+        return await self.when(task_id, lambda view: view.status is Status.PROCESSING, within)
+
     async def event_types(self, task_id: UUID) -> list[str]:
         """Return the types of a task's events, oldest first."""
         return [stored.type for stored in await self.log.stream(task_id)]
@@ -87,7 +110,8 @@ class Dispatcher:
                 rows = await self._outbox.choose(WINDOW)
                 if rows:
                     await self._outbox.record_dispatched(await self._publisher.publish(rows))
-                await self._reap()
+                if self.reaping:
+                    await self._reap()
             await asyncio.sleep(POLL_SECONDS)
 
     async def _reap(self) -> None:
