@@ -18,7 +18,7 @@ from pamqp.body import ContentBody
 from pamqp.header import ContentHeader
 
 from domain.ports import OutboxRow
-from infrastructure.rabbitmq.link import answered, describe
+from infrastructure.rabbitmq.link import answered
 from infrastructure.rabbitmq.message import encode
 
 MESSAGES_PER_WRITE = 128
@@ -33,14 +33,14 @@ class Outcome:
     Attributes:
         confirmed: row ids that the broker has confirmed.
         unroutable: number of messages that came back because no queue takes them.
-        refused: reasons of those that cannot be sent or that the broker refused.
+        refused: number of messages that the broker refused.
         pending: number of messages without an answer yet.
         lost: what ended the channel under the others, if anything did.
     """
 
     confirmed: list[int] = field(default_factory=list)
     unroutable: int = 0
-    refused: list[str] = field(default_factory=list)
+    refused: int = 0
     pending: int = 0
     lost: BaseException | None = None
 
@@ -89,15 +89,11 @@ class Pipeline:
     def _frames(self, rows: Sequence[OutboxRow]) -> Iterator[Frame]:
         channel = self._channel
         for row in rows:
-            confirmation = channel.create_future()
-            self._in_flight[row.message_id] = confirmation
-            try:
-                body, properties = encode(row)
-            except ValueError as error:
-                confirmation.set_exception(error)
-                continue
+            body, properties = encode(row)
             channel.delivery_tag += 1
+            confirmation = channel.create_future()
             channel.confirmations[channel.delivery_tag] = confirmation
+            self._in_flight[row.message_id] = confirmation
             # By this the channel finds the confirmation of a message that comes back.
             channel.message_id_delivery_tag[str(row.message_id)] = channel.delivery_tag
             yield self._publish
@@ -125,8 +121,8 @@ class Pipeline:
                     outcome.confirmed.append(row.row_id)
                 case PublishError():
                     outcome.unroutable += 1
-                case DeliveryError() | ValueError() as error:
-                    outcome.refused.append(describe(error))
+                case DeliveryError():
+                    outcome.refused += 1
                 case error:
                     outcome.lost = error or asyncio.CancelledError()
         return outcome

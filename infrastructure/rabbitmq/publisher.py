@@ -1,5 +1,6 @@
 """The relay's side of RabbitMQ: publishes outbox rows and says which the broker has confirmed."""
 
+import time
 from collections.abc import Callable, Sequence
 
 import structlog
@@ -8,9 +9,10 @@ from domain.errors import BrokerUnavailable
 from domain.ports import OutboxRow
 from infrastructure.rabbitmq.link import Link, describe
 from infrastructure.rabbitmq.pipeline import Outcome, Pipeline
-from infrastructure.rabbitmq.topology import EXCHANGE, QUEUE, declare
+from infrastructure.rabbitmq.topology import EXCHANGE, QUEUE, declare, depth, remove_empty_queues
 
 CONFIRM_SECONDS = 5.0
+BROKEN_SECONDS = 10.0
 
 log = structlog.get_logger()
 
@@ -24,6 +26,7 @@ class Publisher:
         on_queue_made_anew: called when the task queue was missing and had to be declared: with
             it went every message that was confirmed before.
         confirm_seconds: longest wait for the confirms of one call.
+        broken_seconds: a queue that takes nothing for so long, and is empty, is replaced.
     """
 
     def __init__(
@@ -32,14 +35,17 @@ class Publisher:
         name: str,
         on_queue_made_anew: Callable[[], None],
         confirm_seconds: float = CONFIRM_SECONDS,
+        broken_seconds: float = BROKEN_SECONDS,
     ) -> None:
         self._url = url
         self._name = name
         self._on_queue_made_anew = on_queue_made_anew
         self._confirm_seconds = confirm_seconds
+        self._broken_seconds = broken_seconds
         self._link: Link | None = None
         self._pipeline: Pipeline | None = None
         self._complaint = ""
+        self._useless_since: float | None = None
 
     @property
     def connected(self) -> bool:
@@ -98,14 +104,38 @@ class Publisher:
         self._complain(outcome)
         if outcome.unroutable:
             await self._declare(link)
+        if outcome.confirmed or outcome.lost is not None:
+            self._useless_since = None
         if outcome.confirmed:
             return
         if outcome.lost is not None:
             raise BrokerUnavailable(f"RabbitMQ is away: {describe(outcome.lost)}")
+        if outcome.pending or outcome.refused:
+            await self._replace_broken_queue(link)
         if outcome.pending:
             raise BrokerUnavailable(
                 f"RabbitMQ confirmed nothing within {self._confirm_seconds:g} s"
             )
+
+    async def _replace_broken_queue(self, link: Link) -> None:
+        """Make the queue anew when it has taken nothing for long though nothing waits in it.
+
+        RabbitMQ 3.x can lose what it knows of a young quorum queue when it is killed. The queue
+        is then there in name alone, for ever: it has no leader, or its process does not start.
+        What was in it is lost either way, and the outbox still has it.
+        """
+        now = time.monotonic()
+        if self._useless_since is None or await link.is_blocked():
+            self._useless_since = now
+        if now - self._useless_since < self._broken_seconds:
+            return
+        seen = await depth(link)
+        if seen is None or seen.ready > 0:
+            return
+        log.error("The task queue has taken nothing for long, making it anew", queue=QUEUE)
+        await remove_empty_queues(link)
+        await self._declare(link)
+        self._useless_since = None
 
     def _complain(self, outcome: Outcome) -> None:
         """Log once that some messages are not taken; their rows are tried again and again."""
@@ -113,8 +143,8 @@ class Publisher:
         if outcome.unroutable:
             complaint = "no queue takes them"
         elif outcome.refused:
-            complaint = outcome.refused[0]
+            complaint = "the broker refused them"
         if complaint and complaint != self._complaint:
-            count = outcome.unroutable + len(outcome.refused)
+            count = outcome.unroutable + outcome.refused
             log.warning("Messages came back", count=count, reason=complaint)
         self._complaint = complaint

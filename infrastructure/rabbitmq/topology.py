@@ -19,6 +19,7 @@ DEAD_EXCHANGE = "quantum_tasks.dead"
 DEAD_QUEUE = "quantum_tasks.dead"
 DELIVERY_LIMIT = 30
 UNLIMITED_DELIVERIES = 1_000_000_000
+DELETE_SECONDS = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,15 @@ async def depth(link: Link, queue: str = QUEUE) -> Depth | None:
     return Depth(answer.message_count or 0, answer.consumer_count or 0)
 
 
+async def remove_empty_queues(link: Link) -> None:
+    """Delete the queues in which nothing waits; raises `BrokerUnavailable`."""
+    for queue in (QUEUE, DEAD_QUEUE):
+        seen = await depth(link, queue)
+        if seen is not None and seen.ready == 0:
+            async with link.brief_channel() as channel, answered(DELETE_SECONDS):
+                await channel.queue_delete(queue)
+
+
 async def _declare_all(channel: Channel) -> None:
     for exchange in (DEAD_EXCHANGE, EXCHANGE):
         await channel.exchange_declare(exchange, exchange_type="direct", durable=True)
@@ -77,7 +87,6 @@ async def _declare_all(channel: Channel) -> None:
             "x-delivery-limit": DELIVERY_LIMIT,
             "x-dead-letter-exchange": DEAD_EXCHANGE,
             "x-dead-letter-routing-key": DEAD_QUEUE,
-            "x-dead-letter-strategy": "at-least-once",
             "x-overflow": "reject-publish",
         },
     )

@@ -1,0 +1,113 @@
+"""When a dispatched message counts as lost, and when it does not."""
+
+import pytest
+
+from domain.ports import Dispatched
+from relay.loss import LossDetector
+
+PATIENCE = 10.0
+
+
+class Watched:
+    """A queue and an outbox seen every second."""
+
+    def __init__(self) -> None:
+        self.detector = LossDetector(PATIENCE)
+        self.now = 1_000.0
+        self.lost: list[int] = []
+
+    def see(
+        self, numbers: list[int], last: int, ready: int | None = 5, seconds: int = 1
+    ) -> list[int]:
+        """Show the same picture for so many seconds; returns what was declared lost meanwhile."""
+        found: list[int] = []
+        for _ in range(seconds):
+            found += self.detector.observe(Dispatched(numbers, last), ready, self.now)
+            self.now += 1.0
+        return found
+
+
+@pytest.fixture
+def watched() -> Watched:
+    return Watched()
+
+
+def test_a_row_left_behind_for_ten_seconds_is_lost(watched: Watched) -> None:
+    assert watched.see([1, 2, 3], last=3) == []
+    assert watched.see([1, 3], last=3, seconds=10) == []
+    assert watched.see([1, 3], last=3) == [1]
+
+
+def test_rows_in_front_of_the_last_claim_are_not_lost(watched: Watched) -> None:
+    assert watched.see([3, 4, 5], last=5, seconds=100) == []
+
+
+def test_a_long_backlog_that_moves_is_not_lost(watched: Watched) -> None:
+    for first in range(1, 200):
+        assert watched.see(list(range(first, first + 100)), last=first + 99) == []
+
+
+def test_a_full_window_without_workers_is_not_lost(watched: Watched) -> None:
+    assert watched.see(list(range(1, 1_001)), last=1_000, ready=1_000, seconds=600) == []
+
+
+def test_a_queue_that_stays_empty_has_lost_what_is_dispatched(watched: Watched) -> None:
+    assert watched.see([1, 2, 3], last=3, ready=3) == []
+    assert watched.see([1, 2, 3], last=3, ready=0, seconds=10) == []
+    assert watched.see([1, 2, 3], last=3, ready=0) == [1, 2, 3]
+
+
+def test_only_rows_as_old_as_the_emptiness_are_lost(watched: Watched) -> None:
+    watched.see([1], last=1, ready=0, seconds=8)
+    assert watched.see([1, 2], last=2, ready=0, seconds=2) == []
+    assert watched.see([1, 2], last=2, ready=0) == [1]
+
+
+def test_one_message_in_the_queue_ends_the_emptiness(watched: Watched) -> None:
+    watched.see([1], last=1, ready=0, seconds=9)
+    watched.see([1], last=1, ready=1)
+    assert watched.see([1], last=1, ready=0, seconds=10) == []
+    assert watched.see([1], last=1, ready=0) == [1]
+
+
+def test_busy_workers_that_keep_the_queue_empty_lose_nothing(watched: Watched) -> None:
+    for number in range(1, 100):
+        assert watched.see([number], last=number, ready=0) == []
+
+
+def test_time_without_the_broker_does_not_count(watched: Watched) -> None:
+    watched.see([1, 2, 3], last=3)
+    watched.see([1, 3], last=3, ready=0, seconds=9)
+    watched.see([1, 3], last=3, ready=None)
+    assert watched.see([1, 3], last=3, ready=0, seconds=10) == []
+    assert watched.see([1, 3], last=3, ready=0) == [1, 3]
+
+
+def test_time_without_looking_does_not_count(watched: Watched) -> None:
+    watched.see([1, 2, 3], last=3)
+    watched.see([1, 3], last=3, ready=0, seconds=9)
+    watched.now += 3_600.0
+    assert watched.see([1, 3], last=3, ready=0, seconds=10) == []
+    assert watched.see([1, 3], last=3, ready=0) == [1, 3]
+
+
+def test_a_row_made_to_wait_again_does_not_look_claimed(watched: Watched) -> None:
+    """Numbers 1 to 3 are lost by emptiness; 4 was younger and its message is in the queue."""
+    watched.see([1, 2, 3], last=3, ready=0, seconds=2)
+    assert watched.see([1, 2, 3], last=3, ready=0, seconds=8) == []
+    assert watched.see([1, 2, 3, 4], last=4, ready=0) == [1, 2, 3]
+    # They come back as 5 to 7, behind 4; nothing was ever claimed.
+    assert watched.see([4, 5, 6, 7], last=7, ready=4, seconds=60) == []
+
+
+def test_a_row_that_could_not_be_made_to_wait_is_found_again(watched: Watched) -> None:
+    watched.see([1, 2], last=2)
+    watched.see([1], last=2, seconds=10)
+    assert watched.see([1], last=2) == [1]
+    assert watched.see([1], last=2) == [1]
+
+
+def test_numbers_that_begin_anew_begin_the_watch_anew(watched: Watched) -> None:
+    watched.see([7, 9], last=9, seconds=10)
+    assert watched.see([1], last=2, seconds=10) == []
+    assert watched.see([1], last=2) == [1]

@@ -1,0 +1,119 @@
+"""Sampling outbox and queue, and what follows from it."""
+
+import asyncio
+
+import pytest
+
+from domain.errors import BrokerUnavailable, StoreUnavailable
+from domain.ports import Dispatched
+from infrastructure.memory.store import MemoryStore
+from infrastructure.rabbitmq.topology import Depth
+from relay.redispatch import Redispatcher
+from tests.support import tasks
+from tests.support.waiting import eventually
+
+PATIENCE = 0.1
+
+
+class FakeQueue:
+    """A queue whose depth the test sets; `None` when the broker is away."""
+
+    def __init__(self) -> None:
+        self.ready: int | None = 0
+        self.looks = 0
+
+    async def look(self) -> Depth:
+        self.looks += 1
+        if self.ready is None:
+            raise BrokerUnavailable("the test has taken it away")
+        return Depth(self.ready, 0)
+
+
+class FlakyStore(MemoryStore):
+    """A store that may be away."""
+
+    away = False
+
+    async def dispatched(self) -> Dispatched:
+        if self.away:
+            raise StoreUnavailable("the test has taken it away")
+        return await super().dispatched()
+
+
+@pytest.fixture
+def store() -> FlakyStore:
+    return FlakyStore()
+
+
+@pytest.fixture
+def queue() -> FakeQueue:
+    return FakeQueue()
+
+
+async def dispatch(store: MemoryStore, count: int) -> None:
+    await store.append([tasks.submission() for _ in range(count)])
+    await store.record_dispatched([row.row_id for row in await store.choose(1_000)])
+
+
+async def numbers(store: MemoryStore) -> int:
+    return len((await store.dispatched()).numbers)
+
+
+async def test_rows_of_an_empty_queue_wait_again(store: FlakyStore, queue: FakeQueue) -> None:
+    await dispatch(store, 3)
+    woken = asyncio.Event()
+    redispatcher = Redispatcher(store, queue, PATIENCE, woken.set)
+    running = asyncio.create_task(redispatcher.run())
+    await asyncio.wait_for(woken.wait(), 5)
+    assert len(await store.choose(1_000)) == 3
+    running.cancel()
+
+
+async def test_a_queue_made_anew_sends_everything_again_at_once(
+    store: FlakyStore, queue: FakeQueue
+) -> None:
+    await dispatch(store, 3)
+    queue.ready = 3
+    woken = asyncio.Event()
+    redispatcher = Redispatcher(store, queue, 600.0, woken.set)
+    running = asyncio.create_task(redispatcher.run())
+    await eventually(lambda: queue.looks > 0)
+    redispatcher.queue_made_anew()
+    await asyncio.wait_for(woken.wait(), 1)
+    assert await numbers(store) == 0
+    running.cancel()
+
+
+async def test_that_the_queue_was_made_anew_is_remembered_until_it_was_acted_on(
+    store: FlakyStore, queue: FakeQueue
+) -> None:
+    await dispatch(store, 3)
+    redispatcher = Redispatcher(store, queue, 600.0, lambda: None)
+
+    async def refuse(_numbers: object) -> int:
+        raise StoreUnavailable("the test has taken it away")
+
+    redispatcher.queue_made_anew()
+    store.forget, forget = refuse, store.forget  # type: ignore[assignment,method-assign]
+    with pytest.raises(StoreUnavailable):
+        await redispatcher.sample()
+    store.forget = forget  # type: ignore[method-assign]
+    assert await redispatcher.sample() == 3
+    assert await redispatcher.sample() == 0
+
+
+async def test_it_survives_absences_of_both_sides(store: FlakyStore, queue: FakeQueue) -> None:
+    await dispatch(store, 3)
+    store.away, queue.ready = True, None
+    redispatcher = Redispatcher(store, queue, PATIENCE, lambda: None)
+    running = asyncio.create_task(redispatcher.run())
+    await eventually(lambda: queue.looks > 3)
+    assert not redispatcher.connected
+    store.away, queue.ready = False, 0
+    await eventually(lambda: redispatcher.connected)
+
+    async def waiting() -> bool:
+        return await numbers(store) == 0
+
+    await eventually(waiting)
+    running.cancel()
