@@ -40,7 +40,8 @@ COPY infrastructure infrastructure
 COPY migrations migrations
 COPY relay relay
 COPY service service
-RUN chmod -R a+rX . && python -m compileall -q .
+# A new volume takes its owner from here.
+RUN chmod -R a+rX . && python -m compileall -q . && install -d -o 10001 -g 10001 /var/lib/ketlog
 USER 10001:10001
 EXPOSE 8000
 ENTRYPOINT ["python", "-m", "infrastructure.local.container"]

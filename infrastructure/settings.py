@@ -88,13 +88,22 @@ class WorkerSettings(Settings):
     heartbeat_file: Path | None = None
 
 
-class RelaySettings(Settings):
-    """The outbox relay and the reaper."""
+class SealSettings(Settings):
+    """Who signs checkpoints of the log, and where they are shipped to."""
+
+    signing_key_file: Path = Path("ketlog-signing.key")
+    log_origin: str = "ketlog"
+    checkpoint_sink: Path | None = None
+
+
+class RelaySettings(SealSettings):
+    """The outbox relay, the reaper and the sealer."""
 
     dispatch_window: int = Field(default=1_000, ge=64)
     redispatch_seconds: float = Field(default=10.0, gt=0)
     relay_poll_seconds: float = Field(default=0.5, gt=0)
     lease_seconds: float = Field(default=2.5, gt=0)
+    seal_seconds: float = Field(default=2.0, ge=0.05, le=3600)
     heartbeat_file: Path | None = None
 
 

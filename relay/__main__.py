@@ -15,6 +15,7 @@ from infrastructure.postgres.event_log import PostgresEventLog
 from infrastructure.postgres.leadership import Leadership
 from infrastructure.postgres.leases import PostgresLeases
 from infrastructure.postgres.outbox import PostgresOutbox
+from infrastructure.postgres.seals import PostgresSeals
 from infrastructure.settings import RelaySettings, read_settings
 from infrastructure.supervision import supervised
 from infrastructure.telemetry.logging import configure_logging
@@ -73,6 +74,7 @@ class Relay:
             PostgresEventLog(self._database),
             PostgresOutbox(self._database),
             PostgresLeases(self._database),
+            PostgresSeals(self._database),
         )
         try:
             await self._leader.lead()

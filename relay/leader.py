@@ -3,6 +3,8 @@
 import asyncio
 
 from domain.ports import EventLog, Leases, Outbox
+from domain.seals import Seals
+from infrastructure.checkpoint_folder import CheckpointFolder
 from infrastructure.postgres.notifications import OutboxListener
 from infrastructure.rabbitmq.dead_letters import DeadLetterQueue
 from infrastructure.rabbitmq.publisher import Publisher
@@ -13,6 +15,7 @@ from relay.dead_letters import DeadLetters
 from relay.dispatch import Dispatcher
 from relay.reaper import Reaper
 from relay.redispatch import Redispatcher
+from relay.sealer import Sealer
 
 NAME = "ketlog relay"
 
@@ -25,10 +28,16 @@ class Leader:
         event_log: where given-up attempts end.
         outbox: the pending tasks.
         leases: who runs what.
+        seals: leaves and checkpoints of the log.
     """
 
     def __init__(
-        self, settings: RelaySettings, event_log: EventLog, outbox: Outbox, leases: Leases
+        self,
+        settings: RelaySettings,
+        event_log: EventLog,
+        outbox: Outbox,
+        leases: Leases,
+        seals: Seals,
     ) -> None:
         url = settings.rabbitmq_url
         self._publisher = Publisher(url, f"{NAME} publisher", self._queue_made_anew)
@@ -48,6 +57,14 @@ class Leader:
             self._dispatcher.wake,
         )
         self._dead_letters = DeadLetters(self._dead_letter_queue, event_log)
+        sink = settings.checkpoint_sink
+        self._sealer = Sealer(
+            seals,
+            settings.signing_key_file,
+            settings.log_origin,
+            None if sink is None else CheckpointFolder(sink),
+            settings.seal_seconds,
+        )
         self._listener = OutboxListener(
             settings.database_url, self._dispatcher.wake, f"{NAME} listener"
         )
@@ -70,6 +87,7 @@ class Leader:
                 "redispatch": self._redispatcher.run,
                 "reaper": self._reaper.run,
                 "dead letters": self._dead_letters.run,
+                "sealer": self._sealer.run,
             }.items()
         ]
         try:

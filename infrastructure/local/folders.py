@@ -60,6 +60,15 @@ class StackFolders:
         write_private(pointer, f"{outside}\n")
         return outside
 
+    @property
+    def seals(self) -> Mapping[str, str]:
+        """Where the log's signing key lies and its checkpoints are shipped to, by variable."""
+        folder = self.stack_dir / "seals"
+        return {
+            "SIGNING_KEY_FILE": str(folder / "signing.key"),
+            "CHECKPOINT_SINK": str(folder / "checkpoints"),
+        }
+
     def heartbeat(self, process: str) -> Path:
         """The heartbeat file of one process."""
         return self.run / f"{process}.heartbeat"

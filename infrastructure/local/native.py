@@ -71,7 +71,12 @@ class NativeStack:
                 wait_for_health(
                     self._problems, timeout=_HEALTHY_WITHIN_SECONDS, give_up=self._failed_process
                 )
-            self._folders.write_env(self._settings.endpoints())
+            self._folders.write_env(
+                {
+                    **self._settings.endpoints(),
+                    **programs.seals(self._settings, self._folders),
+                }
+            )
         print_addresses(self._settings)
         if self._folders.servers.parent != self._folders.stack_dir:
             say(f"  data        {self._folders.servers}")

@@ -102,9 +102,15 @@ def ketlog_programs(settings: StackSettings, folders: StackFolders, workers: int
 
     return [
         program("api", "service.api", HOST=LOOPBACK, PORT=str(settings.api_port)),
-        with_heartbeat("relay", "relay"),
+        with_heartbeat("relay", "relay", **seals(settings, folders)),
         *(with_heartbeat(name, "service.worker") for name in worker_names(workers)),
     ]
+
+
+def seals(settings: StackSettings, folders: StackFolders) -> Mapping[str, str]:
+    """What the sealer and those who verify its work have to agree on."""
+    chosen = settings.variables
+    return {name: chosen.get(name, default) for name, default in folders.seals.items()}
 
 
 def process_environment(settings: StackSettings) -> Mapping[str, str]:

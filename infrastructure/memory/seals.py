@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from domain.log import LogCursor
-from domain.merkle import Frontier, Node, peaks
-from domain.seals import Leaf, LoggedHash, SealedLog, StoredCheckpoint
+from domain.merkle import Node, peaks
+from domain.seals import Leaf, LoggedHash, SealedLog, StoredCheckpoint, frontier_from
 from infrastructure.memory.store import MemoryStore
 
 
@@ -20,9 +20,8 @@ class MemorySeals:
 
     async def state(self) -> SealedLog:
         """See `domain.seals.Seals.state`."""
-        nodes = peaks(len(self.leaves))
-        hashes = await self.hashes(nodes)
-        frontier = Frontier(len(self.leaves), [hashes[node] for node in nodes])
+        size = len(self.leaves)
+        frontier = frontier_from(size, await self.hashes(peaks(size)))
         if not self.leaves:
             return SealedLog(frontier, LogCursor())
         last = self.leaves[-1]
@@ -44,6 +43,11 @@ class MemorySeals:
             )
             for event in await self.store.read(after, limit)
         ]
+
+    async def lag(self, after: LogCursor) -> float:
+        """See `domain.seals.Seals.lag`."""
+        first = await self.read(after, 1)
+        return max(0.0, first[0].age_seconds) if first else 0.0
 
     async def add_leaves(self, leaves: Sequence[Leaf]) -> bool:
         """See `domain.seals.Seals.add_leaves`."""

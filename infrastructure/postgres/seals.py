@@ -7,8 +7,8 @@ from uuid import UUID
 import asyncpg
 
 from domain.log import LogCursor
-from domain.merkle import Frontier, Node, peaks
-from domain.seals import Leaf, LoggedHash, SealedLog, StoredCheckpoint
+from domain.merkle import Node, peaks
+from domain.seals import Leaf, LoggedHash, SealedLog, StoredCheckpoint, frontier_from
 from infrastructure.postgres.connect import Database
 from infrastructure.postgres.statements import statement
 
@@ -25,9 +25,7 @@ class PostgresSeals:
         """See `domain.seals.Seals.state`."""
         async with self._database.connection() as connection:
             (row,) = await connection.fetch(statement("sealed_end"))
-        nodes = peaks(row["size"])
-        hashes = await self.hashes(nodes)
-        frontier = Frontier(row["size"], [hashes[node] for node in nodes])
+        frontier = frontier_from(row["size"], await self.hashes(peaks(row["size"])))
         return SealedLog(frontier, LogCursor(row["xid"], row["position"]))
 
     async def read(self, after: LogCursor, limit: int) -> list[LoggedHash]:
@@ -40,6 +38,14 @@ class PostgresSeals:
             LoggedHash(LogCursor(xid, position), task_id, version, hashed, age, sealed)
             for position, xid, task_id, version, hashed, age, sealed in rows
         ]
+
+    async def lag(self, after: LogCursor) -> float:
+        """See `domain.seals.Seals.lag`."""
+        async with self._database.connection() as connection:
+            age = await connection.fetchval(
+                statement("age_of_next_event"), str(after.xid), after.position
+            )
+        return max(0.0, age or 0.0)
 
     async def add_leaves(self, leaves: Sequence[Leaf]) -> bool:
         """See `domain.seals.Seals.add_leaves`."""

@@ -63,6 +63,19 @@ def public_file(path: Path) -> Path:
     return path.with_name(path.name + ".pub")
 
 
+def known_keys(path: Path) -> list[VerifierKey]:
+    """Return the public halves of the key in a file and of those that were there before.
+
+    Raises:
+        SigningKeyError: the file beside it cannot be read.
+    """
+    public = public_file(path)
+    try:
+        return verifier_keys(public.read_text())
+    except (OSError, UnicodeDecodeError, InvalidCheckpoint) as error:
+        raise SigningKeyError(f"The public keys in {public} cannot be read: {error}") from error
+
+
 def verifier_keys(text: str) -> list[VerifierKey]:
     """Read public keys, one a line; raises `InvalidCheckpoint`."""
     return [VerifierKey.decode(line) for line in text.splitlines() if line.strip()]

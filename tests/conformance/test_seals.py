@@ -70,6 +70,16 @@ async def test_events_come_in_the_order_of_the_log_until_they_are_sealed(store: 
     assert [event.sealed for event in again] == [True] * 3 + [False] * 2
 
 
+async def test_the_lag_is_the_age_of_the_first_event_that_is_not_sealed(store: Store) -> None:
+    assert await store.seals.lag(LogCursor()) == 0
+    await tasks.submitted(store.log)
+    await tasks.submitted(store.log)
+    (first, second) = await store.seals.read(LogCursor(), 2)
+    assert await store.seals.lag(LogCursor()) >= first.age_seconds
+    assert await store.seals.lag(first.cursor) >= second.age_seconds
+    assert await store.seals.lag(second.cursor) == 0
+
+
 async def test_the_tree_grows_on_from_what_was_stored(store: Store) -> None:
     whole = Frontier.empty()
     for _ in range(4):

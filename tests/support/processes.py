@@ -132,8 +132,9 @@ class System:
         return self.add(name, "service.api", **settings)
 
     def relay(self, name: str = "relay", **settings: str) -> Process:
-        """Start a relay process."""
-        return self.add(name, "relay", **settings)
+        """Start a relay process; all of them sign with one key."""
+        key = {"SIGNING_KEY_FILE": str(self.folder / "signing.key")}
+        return self.add(name, "relay", **(key | settings))
 
     def worker(self, name: str = "worker", **settings: str) -> Process:
         """Start a worker process."""
