@@ -12,7 +12,7 @@ import pytest
 from domain.ports import TaskView
 from domain.status import Status
 from tests.support import tasks
-from tests.support.dispatcher import Dispatcher, dispatching
+from tests.support.dispatcher import LONG, Dispatcher, dispatching
 from tests.support.processes import System, system
 
 
@@ -88,14 +88,18 @@ async def test_a_bad_circuit_fails_with_line_and_column(
     assert re.match(r"line 1, column \d+: ", view.error_message or "")
 
 
-async def test_a_message_sent_twice_runs_its_task_once(
+async def test_messages_of_a_task_that_runs_or_has_ended_are_dropped(
     processes: System, dispatcher: Dispatcher
 ) -> None:
-    processes.worker()
-    task_id = await dispatcher.submit(tasks.BELL)
-    await dispatcher.ended(task_id)
-    again = await dispatcher.submit(tasks.BELL)
-    await dispatcher.ended(again)
+    processes.worker(WORKER_SLOTS="2")
+    task_id = await dispatcher.submit(LONG, shots=4_000)
+    await dispatcher.runs(task_id)
+    for _ in range(3):
+        await dispatcher.send(task_id)
+    await dispatcher.ended(await dispatcher.submit(tasks.BELL))
+    assert (await dispatcher.ended(task_id)).status is Status.COMPLETED
+    await dispatcher.send(task_id)
+    await dispatcher.ended(await dispatcher.submit(tasks.BELL))
     expected = ["TaskSubmitted", "ProcessingStarted", "TaskCompleted"]
     assert await dispatcher.event_types(task_id) == expected
 

@@ -8,8 +8,9 @@ from uuid import UUID
 from domain.errors import BrokerUnavailable, StoreError
 from domain.events import RequeueReason
 from domain.execution import RunOptions
+from domain.identifiers import new_traceparent, uuid7
 from domain.log import Append
-from domain.ports import TaskView
+from domain.ports import OutboxRow, TaskView
 from domain.status import Status
 from domain.task import GiveUp, fold
 from infrastructure.postgres.connect import Database
@@ -102,6 +103,11 @@ class Dispatcher:
     async def event_types(self, task_id: UUID) -> list[str]:
         """Return the types of a task's events, oldest first."""
         return [stored.type for stored in await self.log.stream(task_id)]
+
+    async def send(self, task_id: UUID) -> None:
+        """Send a message for a task, whatever its state."""
+        row = OutboxRow(0, task_id, uuid7(), "a-correlation-id", new_traceparent())
+        assert await self._publisher.publish([row]) == [0]
 
     async def run(self) -> None:
         """Dispatch and reap, for ever."""
