@@ -1,6 +1,6 @@
 """The yardstick: a bare Starlette endpoint with the API's own model, which stores nothing.
 
-`python -m bench.bare` runs it with the uvicorn flags of the API.
+`python -m bench.bare` runs it with the uvicorn flags of the API and uvicorn's own HTTP protocol.
 """
 
 from uuid import uuid4
@@ -36,6 +36,6 @@ if __name__ == "__main__":
     import uvicorn
 
     app = Starlette(routes=[Route("/tasks", submit, methods=["POST"])])
-    uvicorn.Server(server_config(app, _SETTINGS)).run(
+    uvicorn.Server(server_config(app, _SETTINGS, "httptools")).run(
         sockets=[listen(_SETTINGS.host, _SETTINGS.port)]
     )

@@ -2,8 +2,8 @@
 
 The API and the yardstick (`bench/bare.py`) run with the same uvicorn flags and the same model, and
 take turns under the same load, so that what else the machine does hits both. The API stores each
-task in a private PostgreSQL with `fsync` on before it answers. The ratio of the medians is what
-counts; the absolute figures belong to the machine.
+task in a private PostgreSQL with `fsync` on before it answers. The median of the rounds' ratios is
+what counts; the absolute figures belong to the machine.
 """
 
 import argparse
@@ -52,14 +52,17 @@ def main() -> None:
                     + (f"  {seen['unexpected']:.0f} not 202" if seen["unexpected"] else ""),
                     flush=True,
                 )
-    median = {
-        name: statistics.median(seen["per_second"] for seen in results)
-        for name, results in rounds.items()
+    per_second = {
+        name: [seen["per_second"] for seen in results] for name, results in rounds.items()
     }
+    ratios = [
+        ours / bare for ours, bare in zip(per_second["ketlog"], per_second["bare"], strict=True)
+    ]
     print(
-        f"median: ketlog {median['ketlog']:.0f}/s, bare {median['bare']:.0f}/s, "
-        f"ratio {median['ketlog'] / median['bare']:.3f} "
-        f"({options.connections} connections, {options.rounds} rounds of {options.seconds:g} s)"
+        f"median: ketlog {statistics.median(per_second['ketlog']):.0f}/s, "
+        f"bare {statistics.median(per_second['bare']):.0f}/s; "
+        f"ratio {statistics.median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f}), "
+        f"{options.connections} connections, {options.rounds} rounds of {options.seconds:g} s"
     )
 
 

@@ -1,7 +1,10 @@
 """Runs the API: `python -m service.api`."""
 
+import asyncio
+import gc
 import socket
 from types import FrameType
+from typing import Literal
 
 import structlog
 import uvicorn
@@ -11,6 +14,7 @@ from infrastructure.settings import ApiSettings, read_settings
 from infrastructure.telemetry.logging import configure_logging
 from service.api.app import create_app
 from service.api.health import Health
+from service.api.protocol import GatheringProtocol
 from service.api.runtime import Runtime
 
 BACKLOG = 2048
@@ -48,12 +52,16 @@ def listen(host: str, port: int) -> socket.socket:
         ) from None
 
 
-def server_config(app: ASGIApp, settings: ApiSettings) -> uvicorn.Config:
+def server_config(
+    app: ASGIApp,
+    settings: ApiSettings,
+    http: type[asyncio.Protocol] | Literal["httptools"] = GatheringProtocol,
+) -> uvicorn.Config:
     """Return how uvicorn serves the API."""
     return uvicorn.Config(
         app,
         loop="uvloop",
-        http="httptools",
+        http=http,
         ws="none",
         lifespan="on",
         log_config=None,
@@ -66,6 +74,13 @@ def server_config(app: ASGIApp, settings: ApiSettings) -> uvicorn.Config:
     )
 
 
+def spare_the_collector() -> None:
+    """Keep what lives as long as the process out of every garbage collection, and have fewer."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 50)
+
+
 def main() -> None:
     """Serve until SIGTERM or SIGINT, then finish what has begun."""
     settings = read_settings(ApiSettings)
@@ -74,6 +89,7 @@ def main() -> None:
     health = Health(runtime.adapters.database, runtime.adapters.broker)
     app = create_app(settings, runtime.adapters, health, runtime.lifespan)
     config = server_config(app, settings)
+    spare_the_collector()
     listener = listen(settings.host, settings.port)
     _log.info("Listening", host=settings.host, port=listener.getsockname()[1])
     Server(config, health).run(sockets=[listener])

@@ -395,3 +395,16 @@ async def test_what_was_accepted_survives_a_kill_of_the_api(ketlog: System) -> N
     async with Client(ketlog.api_url) as client:
         for task_id in tasks:
             assert (await client.task(task_id))["status"] == "pending"
+
+
+async def test_pipelined_requests_are_answered_in_order(ketlog: System) -> None:
+    body = json.dumps({"circuit": QUICKSTART}).encode()
+    post = (
+        b"POST /tasks HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
+        b"content-length: %d\r\n\r\n%s" % (len(body), body)
+    )
+    look = b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n"
+    last = b"GET /nothing HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
+    answers = await exchange(ketlog.api_port, post + look + last)
+    statuses = [part[:3] for part in answers.split(b"HTTP/1.1 ")[1:]]
+    assert statuses == [b"202", b"200", b"404"]
