@@ -33,9 +33,9 @@ class Branching(Declarations):
         """
         self.step()
         mark = self.builder.mark()
+        temporaries = len(self._temporary)
         try:
-            with self.temporaries():
-                self.dispatch(node)
+            self.dispatch(node)
         except Undecided as demand:
             if not self.builder.forget(mark):
                 raise self._too_dependent(node) from None
@@ -43,6 +43,9 @@ class Branching(Declarations):
                 self._declare_then_assign(node)
             else:
                 self._split(node, demand.wire)
+        finally:
+            if len(self._temporary) > temporaries:
+                self.release_temporaries(temporaries)
 
     def dispatch(self, node: ast.Statement | ast.Pragma) -> None:
         """Run one statement, whose needs are met."""
@@ -135,10 +138,15 @@ class Branching(Declarations):
         return self.compact(going)
 
     def _flag(self, flag: Variable) -> Bit:
+        if isinstance(flag.data, bool):
+            return flag.data
         return bits_of(BOOL, self.data(flag))[0]
 
     def when_going(self, going: Bit, action: Callable[[], None]) -> None:
         """Do something on condition that no flag is set, which is then known."""
+        if going is True:
+            action()
+            return
 
         def act() -> None:
             for flag in self.flags:

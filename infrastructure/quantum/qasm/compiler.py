@@ -18,6 +18,15 @@ from infrastructure.quantum.qasm.statement_parser import StatementParser
 NO_PARAMETERS: Mapping[str, ParameterValue] = MappingProxyType({})
 DEFAULT_LIMITS = ProgramLimits()
 
+_NAMING = (
+    ast.AliasStatement,
+    ast.ClassicalDeclaration,
+    ast.ConstantDeclaration,
+    ast.IODeclaration,
+    ast.QuantumGateDefinition,
+    ast.QubitDeclaration,
+    ast.SubroutineDefinition,
+)
 _RECURSION_LIMIT = 20_000
 
 
@@ -84,7 +93,7 @@ def _run(source: Source, interpreter: Interpreter, *, short_cut: bool) -> None:
                 continue
         statement = parser.statement()
         interpreter.run_global(statement)
-        if isinstance(statement, ast.QuantumGateDefinition | ast.QubitDeclaration | ast.Statement):
+        if isinstance(statement, _NAMING):
             flat.forget()
 
 

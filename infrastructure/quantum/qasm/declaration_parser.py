@@ -29,26 +29,6 @@ class DeclarationParser(ExpressionParser):
     def statement(self) -> ast.Statement | ast.Pragma:
         """Parse one statement."""
 
-    def declarations(self) -> dict[str, Callable[[Token], ast.Statement]]:
-        """Return the parser of each kind of declaration by its first keyword."""
-        return {
-            "OPENQASM": self._misplaced_version,
-            "include": self._include,
-            "qreg": self._old_register,
-            "creg": self._old_register,
-            "qubit": self._qubits,
-            "const": self._constant,
-            "input": self._interface,
-            "output": self._interface,
-            "gate": self._gate,
-            "opaque": self._opaque,
-            "def": self._subroutine,
-            "extern": self._extern,
-            "array": self._array,
-            **dict.fromkeys(_PULSE_LEVEL, self._pulse),
-            **dict.fromkeys(SCALAR_TYPES, self._variable),
-        }
-
     def refuse_in_gate(self, what: str, offset: int) -> None:
         """Refuse what has no place in the body of a gate."""
         if self.in_gate:
@@ -135,10 +115,12 @@ class DeclarationParser(ExpressionParser):
         self.expect(")")
         return self.located(ast.DurationOf(body), start)
 
-    def _misplaced_version(self, _: Token) -> Never:
+    def misplaced_version(self, _: Token) -> Never:
+        """Refuse a version statement that is not the first."""
         self.fail("the version statement must come first")
 
-    def _include(self, _: Token) -> ast.Statement:
+    def include(self, _: Token) -> ast.Statement:
+        """Parse `include`."""
         self._require_global("'include'")
         self.advance()
         if self.token.kind not in ("string", "bits"):
@@ -147,7 +129,8 @@ class DeclarationParser(ExpressionParser):
         self.expect(";")
         return ast.Include(name)
 
-    def _old_register(self, keyword: Token) -> ast.Statement:
+    def old_register(self, keyword: Token) -> ast.Statement:
+        """Parse `qreg` or `creg`."""
         if keyword.text == "qreg":
             self._require_global("qubits")
         else:
@@ -163,7 +146,8 @@ class DeclarationParser(ExpressionParser):
         bits = self.located(ast.BitType(size), keyword.start)
         return ast.ClassicalDeclaration(bits, name)
 
-    def _qubits(self, _: Token) -> ast.Statement:
+    def qubits(self, _: Token) -> ast.Statement:
+        """Parse `qubit`."""
         self._require_global("qubits")
         self.advance()
         size = self.designator()
@@ -171,7 +155,8 @@ class DeclarationParser(ExpressionParser):
         self.expect(";")
         return ast.QubitDeclaration(name, size)
 
-    def _variable(self, keyword: Token) -> ast.Statement:
+    def variable(self, keyword: Token) -> ast.Statement:
+        """Parse the declaration of a variable."""
         self.refuse_in_gate("a declaration", keyword.start)
         declared = self.scalar_type()
         name = self.identifier()
@@ -179,7 +164,8 @@ class DeclarationParser(ExpressionParser):
         self.expect(";")
         return ast.ClassicalDeclaration(declared, name, value)
 
-    def _array(self, keyword: Token) -> ast.Statement:
+    def array(self, keyword: Token) -> ast.Statement:
+        """Parse the declaration of an array."""
         self._require_global("arrays")
         declared = self.array_type()
         name = self.identifier()
@@ -192,7 +178,8 @@ class DeclarationParser(ExpressionParser):
             return self.array_literal()
         return self.measurement() if self.at("measure") else self.expression()
 
-    def _constant(self, _: Token) -> ast.Statement:
+    def constant(self, _: Token) -> ast.Statement:
+        """Parse `const`."""
         self.advance()
         declared = self.scalar_type()
         name = self.identifier()
@@ -201,7 +188,8 @@ class DeclarationParser(ExpressionParser):
         self.expect(";")
         return ast.ConstantDeclaration(declared, name, value)
 
-    def _interface(self, keyword: Token) -> ast.Statement:
+    def interface(self, keyword: Token) -> ast.Statement:
+        """Parse `input` or `output`."""
         self._require_global(f"'{keyword.text}'")
         self.advance()
         declared = self.array_type() if self.at("array") else self.scalar_type()
@@ -209,7 +197,8 @@ class DeclarationParser(ExpressionParser):
         self.expect(";")
         return ast.IODeclaration(ast.IOKeyword[keyword.text], declared, name)
 
-    def _gate(self, _: Token) -> ast.Statement:
+    def gate(self, _: Token) -> ast.Statement:
+        """Parse the definition of a gate."""
         self._require_global("gate definitions")
         self.advance()
         name, parameters, qubits = self._gate_signature()
@@ -233,13 +222,15 @@ class DeclarationParser(ExpressionParser):
             names.append(self.identifier())
         return names
 
-    def _opaque(self, _: Token) -> ast.Statement:
+    def opaque(self, _: Token) -> ast.Statement:
+        """Parse the declaration of an opaque gate."""
         self.advance()
         name, parameters, qubits = self._gate_signature()
         self.expect(";")
         return OpaqueGateDeclaration(name, parameters, qubits, [])
 
-    def _subroutine(self, _: Token) -> ast.Statement:
+    def subroutine(self, _: Token) -> ast.Statement:
+        """Parse `def`."""
         self._require_global("subroutine definitions")
         self.advance()
         name = self.identifier()
@@ -298,19 +289,41 @@ class DeclarationParser(ExpressionParser):
         self.expect("=")
         return True
 
-    def _extern(self, keyword: Token) -> Never:
+    def extern(self, keyword: Token) -> Never:
+        """Refuse `extern`."""
         raise self.source.error(
             Code.UNSUPPORTED_FEATURE,
             "'extern' functions are not supported: there is no host to call",
             keyword.start,
         )
 
-    def _pulse(self, keyword: Token) -> Never:
+    def pulse(self, keyword: Token) -> Never:
+        """Refuse pulse-level statements."""
         raise self.source.error(
             Code.UNSUPPORTED_FEATURE,
             f"pulse-level '{keyword.text}' is not supported: gates are simulated as ideal",
             keyword.start,
         )
+
+
+DECLARATIONS: dict[str, Callable[[DeclarationParser, Token], ast.Statement]] = {
+    "OPENQASM": DeclarationParser.misplaced_version,
+    "include": DeclarationParser.include,
+    "qreg": DeclarationParser.old_register,
+    "creg": DeclarationParser.old_register,
+    "qubit": DeclarationParser.qubits,
+    "const": DeclarationParser.constant,
+    "input": DeclarationParser.interface,
+    "output": DeclarationParser.interface,
+    "gate": DeclarationParser.gate,
+    "opaque": DeclarationParser.opaque,
+    "def": DeclarationParser.subroutine,
+    "extern": DeclarationParser.extern,
+    "array": DeclarationParser.array,
+    **dict.fromkeys(_PULSE_LEVEL, DeclarationParser.pulse),
+    **dict.fromkeys(SCALAR_TYPES, DeclarationParser.variable),
+}
+"""The parser of each kind of declaration, by its first keyword."""
 
 
 class OpaqueGateDeclaration(ast.QuantumGateDefinition):

@@ -8,8 +8,6 @@ from openqasm3 import ast
 
 from infrastructure.quantum.qasm import bit_arithmetic, functions, operators
 from infrastructure.quantum.qasm.errors import Code, ProgramError
-from infrastructure.quantum.qasm.program import ProgramLimits
-from infrastructure.quantum.qasm.source import Source
 from infrastructure.quantum.qasm.state import State, Variable
 from infrastructure.quantum.qasm.types import (
     BIT,
@@ -58,26 +56,6 @@ _MAX_WIDTH = 4096
 class Expressions(State):
     """Evaluates expressions to typed values; what depends on outcomes becomes bits on wires."""
 
-    def __init__(self, source: Source, limits: ProgramLimits) -> None:
-        super().__init__(source, limits)
-        self._evaluators: dict[type, Callable[[Any], Value]] = {
-            ast.IntegerLiteral: lambda node: Value(INT, node.value),
-            ast.FloatLiteral: lambda node: Value(FLOAT, node.value),
-            ast.ImaginaryLiteral: lambda node: Value(COMPLEX, complex(0, node.value)),
-            ast.BooleanLiteral: lambda node: Value(BOOL, node.value),
-            ast.BitstringLiteral: lambda node: Value(Scalar(Kind.BIT, node.width), node.value),
-            ast.DurationLiteral: self._duration,
-            ast.Identifier: self._name,
-            ast.IndexExpression: self._index,
-            ast.UnaryExpression: self._unary,
-            ast.BinaryExpression: self._binary,
-            ast.Concatenation: self._concatenation,
-            ast.Cast: self._cast,
-            ast.FunctionCall: self._call,
-            ast.SizeOf: self._size_of,
-            ast.DurationOf: lambda _: Value(DURATION, Duration(known=False)),
-        }
-
     @abstractmethod
     def call_subroutine(self, node: ast.FunctionCall) -> Value | None:
         """Run a subroutine and return its result."""
@@ -85,13 +63,13 @@ class Expressions(State):
     def evaluate(self, node: ast.Expression) -> Value:
         """Return the value of an expression."""
         self.step()
-        evaluator = self._evaluators.get(type(node))
+        evaluator = _EVALUATORS.get(type(node))
         if evaluator is None:
             raise self.error(
                 Code.TYPE_ERROR, f"{type(node).__name__} has no value in this place", node
             )
         try:
-            return evaluator(node)
+            return evaluator(self, node)
         except ProgramError as error:
             if error.line is None and node.span is not None:
                 raise self.error(error.code, error.message, node) from None
@@ -164,13 +142,15 @@ class Expressions(State):
                 )
         return ArrayOf(element, shape)
 
-    def _duration(self, node: ast.DurationLiteral) -> Value:
+    def duration_literal(self, node: ast.DurationLiteral) -> Value:
+        """Return a duration."""
         unit = node.unit.name
         if unit == "dt":
             return Value(DURATION, Duration(samples=node.value))
         return Value(DURATION, Duration(seconds=node.value * _SECONDS[unit]))
 
-    def _name(self, node: ast.Identifier) -> Value:
+    def name(self, node: ast.Identifier) -> Value:
+        """Return a name."""
         symbol = self.lookup(node.name)
         if isinstance(symbol, Variable):
             return self.read(symbol, node)
@@ -194,14 +174,16 @@ class Expressions(State):
             )
         return Value(variable.type, data)
 
-    def _unary(self, node: ast.UnaryExpression) -> Value:
+    def unary(self, node: ast.UnaryExpression) -> Value:
+        """Return a unary operator's result."""
         operand = self.evaluate(node.expression)
         self._require_scalars(node, operand)
         if isinstance(operand.data, tuple):
             return bit_arithmetic.unary(self, node.op.name, operand)
         return operators.plain_unary(node.op.name, operand)
 
-    def _binary(self, node: ast.BinaryExpression) -> Value:
+    def binary(self, node: ast.BinaryExpression) -> Value:
+        """Return a binary operator's result; long chains are no recursion."""
         chain = [node]
         while isinstance(chain[-1].lhs, ast.BinaryExpression):
             chain.append(chain[-1].lhs)
@@ -233,7 +215,8 @@ class Expressions(State):
         except ProgramError as error:
             raise self.error(error.code, error.message, node) from None
 
-    def _concatenation(self, node: ast.Concatenation) -> Value:
+    def concatenation(self, node: ast.Concatenation) -> Value:
+        """Return joined bits."""
         parts: list[ast.Expression] = [node.rhs]
         left = node.lhs
         while isinstance(left, ast.Concatenation):
@@ -249,7 +232,8 @@ class Expressions(State):
         kind = Scalar(Kind.BIT, len(bits))
         return Value(kind, from_bits(kind, bits))
 
-    def _cast(self, node: ast.Cast) -> Value:
+    def cast(self, node: ast.Cast) -> Value:
+        """Return a value in another type."""
         value = self.evaluate(node.argument)
         wanted = self.resolve_type(node.type)
         source = value.type
@@ -261,7 +245,8 @@ class Expressions(State):
             return Value(wanted, from_bits(wanted, bits))
         return Value(wanted, convert(value, wanted))
 
-    def _call(self, node: ast.FunctionCall) -> Value:
+    def call(self, node: ast.FunctionCall) -> Value:
+        """Return the result of a function."""
         name = node.name.name
         if self.lookup(name) is None and functions.is_builtin(name):
             functions.check_arity(name, len(node.arguments))
@@ -288,7 +273,8 @@ class Expressions(State):
             return self._combine(symbol, arguments[0], arguments[1])
         return functions.plain_call(name, arguments)
 
-    def _size_of(self, node: ast.SizeOf) -> Value:
+    def size_of(self, node: ast.SizeOf) -> Value:
+        """Return the size of an array or register."""
         kind = self.evaluate(node.target).type
         shape = kind.shape if isinstance(kind, ArrayOf) else (kind.width or 1,)
         dimension = 0 if node.index is None else self.plain_integer(node.index)
@@ -298,7 +284,8 @@ class Expressions(State):
             )
         return Value(UINT, shape[dimension])
 
-    def _index(self, node: ast.IndexExpression) -> Value:
+    def indexed(self, node: ast.IndexExpression) -> Value:
+        """Return an indexed value."""
         value = self.evaluate(node.collection)
         return self.element(value, node.index, node)
 
@@ -392,6 +379,25 @@ class Expressions(State):
     def _bound(self, node: ast.Expression, size: int) -> int:
         bound = self.plain_integer(node)
         return bound + size if bound < 0 else bound
+
+
+_EVALUATORS: dict[type, Callable[[Any, Any], Value]] = {
+    ast.IntegerLiteral: lambda _, node: Value(INT, node.value),
+    ast.FloatLiteral: lambda _, node: Value(FLOAT, node.value),
+    ast.ImaginaryLiteral: lambda _, node: Value(COMPLEX, complex(0, node.value)),
+    ast.BooleanLiteral: lambda _, node: Value(BOOL, node.value),
+    ast.BitstringLiteral: lambda _, node: Value(Scalar(Kind.BIT, node.width), node.value),
+    ast.DurationLiteral: Expressions.duration_literal,
+    ast.Identifier: Expressions.name,
+    ast.IndexExpression: Expressions.indexed,
+    ast.UnaryExpression: Expressions.unary,
+    ast.BinaryExpression: Expressions.binary,
+    ast.Concatenation: Expressions.concatenation,
+    ast.Cast: Expressions.cast,
+    ast.FunctionCall: Expressions.call,
+    ast.SizeOf: Expressions.size_of,
+    ast.DurationOf: lambda _, node: Value(DURATION, Duration(known=False)),  # noqa: ARG005
+}
 
 
 def describe(symbol: object) -> str:

@@ -7,24 +7,24 @@ and both ways lead to the same operations.
 
 import re
 
-from openqasm3 import ast
 from qiskit._accelerate.circuit import StandardGate
 
-from infrastructure.quantum.qasm.errors import Code, ProgramError
+from infrastructure.quantum.qasm.errors import ProgramError
 from infrastructure.quantum.qasm.gate_library import LIBRARY, LibraryGate
 from infrastructure.quantum.qasm.interpreter import Interpreter
 from infrastructure.quantum.qasm.source import SKIP, Source
 from infrastructure.quantum.qasm.statement_parser import StatementParser
 from infrastructure.quantum.qasm.state import Qubits, Variable
+from infrastructure.quantum.qasm.types import BIT
 
 _NAME = r"[A-Za-z_][A-Za-z0-9_]*+"
 _ARGUMENTS = r"(?:[^()\[\]{};\"]|\([^()\[\]{};\"]*+\)){1,200}?"
-_OPERANDS = rf"{_NAME}(?:\[[0-9]+\])?(?:[ \t]*,\s*{_NAME}(?:\[[0-9]+\])?)*+"
+_ONE = rf"{_NAME}(?:\[[0-9]+\])?"
+_OPERANDS = rf"{_ONE}(?:[ \t]*,\s*{_ONE})*+"
 _GATE = re.compile(rf"{SKIP}({_NAME})(?:[ \t]*\(({_ARGUMENTS})\))?[ \t]+({_OPERANDS})[ \t]*;")
 _OPERAND = re.compile(rf"({_NAME})(?:\[([0-9]{{1,9}})\])?")
 _MEASURE = re.compile(
-    rf"{SKIP}(?:measure[ \t]+({_NAME}\[[0-9]+\])[ \t]*->[ \t]*({_NAME}\[[0-9]+\])"
-    rf"|({_NAME}\[[0-9]+\])[ \t]*=[ \t]*measure[ \t]+({_NAME}\[[0-9]+\]))[ \t]*;"
+    rf"{SKIP}(?:({_ONE})[ \t]*=[ \t]*)?measure[ \t]+({_ONE})(?:[ \t]*->[ \t]*({_ONE}))?[ \t]*;"
 )
 _CONSTANT = re.compile(r"[0-9eEpi.+\-*/()\s]*+")
 _MAX_REMEMBERED = 100_000
@@ -129,19 +129,41 @@ class FlatReader:
         return value if parser.token.kind == "end" else None
 
     def _measure(self, start: int) -> int:
+        """Run a measurement of a qubit or register into bits or the implicit register."""
         match = _MEASURE.match(self._source.text, start)
-        if match is None:
+        if match is None or (match[1] and match[3]):
             return start
-        qubit_text, clbit_text = match[1] or match[4], match[2] or match[3]
-        qubits = self._find_qubits(qubit_text)
-        name, index = _parts(clbit_text)
-        variable = self._interpreter.lookup(name)
-        if not qubits or not isinstance(variable, Variable) or variable.storage is None:
+        qubits, target = self._measured(match[2]), match[1] or match[3]
+        if not qubits:
             return start
-        if variable.type.width is None or index >= len(variable.storage):
+        if target is None:
+            for qubit in qubits:
+                self._interpreter.measure_into(
+                    qubit, self._interpreter.builder.implicit_clbit()
+                )
+            return match.end()
+        clbits = self._clbits(target)
+        if len(clbits) != len(qubits):
             return start
-        self._interpreter.measure_into(qubits[0], variable.storage[index])
+        for qubit, clbit in zip(qubits, clbits, strict=True):
+            self._interpreter.measure_into(qubit, clbit)
         return match.end()
+
+    def _measured(self, text: str) -> tuple[int, ...]:
+        name, index = _parts(text)
+        symbol = self._interpreter.lookup(name)
+        if not isinstance(symbol, Qubits) or (symbol.scalar and index is not None):
+            return ()
+        return symbol.indices if index is None else symbol.indices[index : index + 1]
+
+    def _clbits(self, text: str) -> tuple[int, ...]:
+        name, index = _parts(text)
+        symbol = self._interpreter.lookup(name)
+        if not isinstance(symbol, Variable) or symbol.storage is None:
+            return ()
+        if index is None:
+            return symbol.storage
+        return symbol.storage[index : index + 1] if symbol.type != BIT else ()
 
 
 def _plain(gate: LibraryGate) -> tuple[StandardGate, int, int] | None:
@@ -150,10 +172,7 @@ def _plain(gate: LibraryGate) -> tuple[StandardGate, int, int] | None:
     return gate.base, gate.parameters, gate.qubits
 
 
-def _parts(text: str) -> tuple[str, int]:
+def _parts(text: str) -> tuple[str, int | None]:
     match = _OPERAND.match(text)
     assert match is not None
-    return match[1], int(match[2])
-
-
-__all__ = ["Code", "FlatReader", "ast"]
+    return match[1], None if match[2] is None else int(match[2])

@@ -13,7 +13,7 @@ from infrastructure.quantum.qasm.loops import Loops
 from infrastructure.quantum.qasm.program import ProgramLimits
 from infrastructure.quantum.qasm.source import Source
 from infrastructure.quantum.qasm.state import Qubits, Subroutine, Variable
-from infrastructure.quantum.qasm.types import ArrayOf, Data, Duration, Scalar, Type, Value
+from infrastructure.quantum.qasm.types import ArrayOf, Duration, Value
 from infrastructure.quantum.qasm.values import zero
 from infrastructure.quantum.qasm.wires import Wire
 
@@ -38,36 +38,6 @@ class Interpreter(Loops):
     ) -> None:
         super().__init__(source, limits, parameters)
         self._result: Variable | None = None
-        self._statements: dict[type, Callable[[Any], None]] = {
-            ast.AliasStatement: self.declare_alias,
-            ast.Box: lambda node: self.run_block(node.body),
-            ast.BranchingStatement: self.run_if,
-            ast.BreakStatement: lambda _: self.jump(self.loops[-1][0]),
-            ast.ClassicalAssignment: self.run_assignment,
-            ast.ClassicalDeclaration: self.declare_variable,
-            ast.CompoundStatement: lambda node: self.run_block(node.statements),
-            ast.ConstantDeclaration: self.declare_constant,
-            ast.ContinueStatement: lambda _: self.jump(self.loops[-1][1]),
-            ast.DelayInstruction: self.delay,
-            ast.EndStatement: lambda _: self.jump(self.flags[0]),
-            ast.ExpressionStatement: self.run_expression,
-            ast.ForInLoop: self.run_for,
-            ast.Include: self.include,
-            ast.IODeclaration: self.declare_interface,
-            OpaqueGateDeclaration: self.declare_gate,
-            ast.Pragma: self.pragma,
-            ast.QuantumBarrier: self.apply_barrier,
-            ast.QuantumGate: self.apply_gate,
-            ast.QuantumGateDefinition: self.declare_gate,
-            ast.QuantumMeasurementStatement: self.run_measurement,
-            ast.QuantumPhase: self.apply_phase,
-            ast.QuantumReset: self.reset,
-            ast.QubitDeclaration: self.declare_qubits,
-            ast.ReturnStatement: self.run_return,
-            ast.SubroutineDefinition: self.define_subroutine,
-            ast.SwitchStatement: self.run_switch,
-            ast.WhileLoop: self.run_while,
-        }
 
     @property
     def is_straight(self) -> bool:
@@ -91,13 +61,13 @@ class Interpreter(Loops):
 
     def dispatch(self, node: ast.Statement | ast.Pragma) -> None:
         """Run one statement, whose needs are met."""
-        runner = self._statements.get(type(node))
+        runner = _RUNNERS.get(type(node))
         if runner is None:
             raise self.error(
                 Code.UNSUPPORTED_FEATURE, f"{type(node).__name__} is not supported", node
             )
         try:
-            runner(node)
+            runner(self, node)
         except ProgramError as error:
             if error.line is None and node.span is not None:
                 raise self.error(error.code, error.message, node) from None
@@ -268,4 +238,34 @@ def _delay(duration: Duration) -> Delay:
     return Delay(duration.seconds, "s")
 
 
-__all__ = ["Data", "Interpreter", "Scalar", "Type"]
+_RUNNERS: dict[type, Callable[[Interpreter, Any], None]] = {
+    ast.AliasStatement: Interpreter.declare_alias,
+    ast.Box: lambda run, node: run.run_block(node.body),
+    ast.BranchingStatement: Interpreter.run_if,
+    ast.BreakStatement: lambda run, _: run.jump(run.loops[-1][0]),
+    ast.ClassicalAssignment: Interpreter.run_assignment,
+    ast.ClassicalDeclaration: Interpreter.declare_variable,
+    ast.CompoundStatement: lambda run, node: run.run_block(node.statements),
+    ast.ConstantDeclaration: Interpreter.declare_constant,
+    ast.ContinueStatement: lambda run, _: run.jump(run.loops[-1][1]),
+    ast.DelayInstruction: Interpreter.delay,
+    ast.EndStatement: lambda run, _: run.jump(run.flags[0]),
+    ast.ExpressionStatement: Interpreter.run_expression,
+    ast.ForInLoop: Interpreter.run_for,
+    ast.Include: Interpreter.include,
+    ast.IODeclaration: Interpreter.declare_interface,
+    OpaqueGateDeclaration: Interpreter.declare_gate,
+    ast.Pragma: Interpreter.pragma,
+    ast.QuantumBarrier: Interpreter.apply_barrier,
+    ast.QuantumGate: Interpreter.apply_gate,
+    ast.QuantumGateDefinition: Interpreter.declare_gate,
+    ast.QuantumMeasurementStatement: Interpreter.run_measurement,
+    ast.QuantumPhase: Interpreter.apply_phase,
+    ast.QuantumReset: Interpreter.reset,
+    ast.QubitDeclaration: Interpreter.declare_qubits,
+    ast.ReturnStatement: Interpreter.run_return,
+    ast.SubroutineDefinition: Interpreter.define_subroutine,
+    ast.SwitchStatement: Interpreter.run_switch,
+    ast.WhileLoop: Interpreter.run_while,
+}
+

@@ -19,7 +19,7 @@ from infrastructure.quantum.qasm.types import (
     Unknown,
     Value,
 )
-from infrastructure.quantum.qasm.values import bits_of, from_bits
+from infrastructure.quantum.qasm.values import bits_of, from_bits, zero
 from infrastructure.quantum.qasm.wires import Bit, Wire, both, same
 
 _PATIENCE = 3
@@ -41,7 +41,8 @@ class Loops(Branching):
     def run_for(self, node: ast.ForInLoop) -> None:
         """Run `for`, once for each value."""
         kind = self.resolve_type(node.type)
-        with self.loop() as skipped:
+        with self.scope(), self.loop() as skipped:
+            variable = self.define(node.identifier, kind, zero(kind))
             jumps = self._jumps
             for value in self._values(node.set_declaration):
                 self.step()
@@ -49,12 +50,13 @@ class Loops(Branching):
                 going = self.going_on() if jumps != self._jumps else True
                 if going is False:
                     break
-                self.when_going(going, lambda: self._round(node, kind, data, skipped))  # noqa: B023
+                self.when_going(going, lambda: self._round(node, variable, data, skipped))  # noqa: B023
 
-    def _round(self, node: ast.ForInLoop, kind: Type, data: Data, skipped: Variable) -> None:
-        with self.scope():
-            self.define(node.identifier, kind, data)
-            self.run_block(node.block)
+    def _round(
+        self, node: ast.ForInLoop, variable: Variable, data: Data, skipped: Variable
+    ) -> None:
+        self.assign(variable, data)
+        self.run_block(node.block)
         self._land(skipped)
 
     def _land(self, skipped: Variable) -> None:

@@ -196,15 +196,10 @@ class State:
         """Return the bit in a form that may be read many times."""
         return self.settle(bit) if isinstance(bit, Wire) and bit.size > 1 else bit
 
-    @contextmanager
-    def temporaries(self) -> Iterator[None]:
-        """Give back the scratch bits of a statement at its end."""
-        mark = len(self._temporary)
-        try:
-            yield
-        finally:
-            self.builder.release(self._temporary[mark:])
-            del self._temporary[mark:]
+    def release_temporaries(self, kept: int) -> None:
+        """Give back the scratch bits of a statement; so many are older than it."""
+        self.builder.release(self._temporary[kept:])
+        del self._temporary[kept:]
 
     # Variables
 

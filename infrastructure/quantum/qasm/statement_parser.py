@@ -4,9 +4,8 @@ from collections.abc import Callable
 
 from openqasm3 import ast
 
-from infrastructure.quantum.qasm.declaration_parser import DeclarationParser
+from infrastructure.quantum.qasm.declaration_parser import DECLARATIONS, DeclarationParser
 from infrastructure.quantum.qasm.expression_parser import SCALAR_TYPES
-from infrastructure.quantum.qasm.source import Source
 from infrastructure.quantum.qasm.tokens import Token
 
 _MODIFIERS = ("inv", "pow", "ctrl", "negctrl")
@@ -19,28 +18,6 @@ class StatementParser(DeclarationParser):
     OpenQASM 2 is parsed into the same tree: its registers are qubit and bit declarations, its `^`
     is `**`.
     """
-
-    def __init__(self, source: Source, start: int, max_nesting: int) -> None:
-        super().__init__(source, start, max_nesting)
-        self._parsers: dict[str, Callable[[Token], ast.Statement]] = {
-            **self.declarations(),
-            "barrier": self._barrier,
-            "box": self._box,
-            "break": self._break,
-            "continue": self._continue,
-            "delay": self._delay,
-            "end": self._end,
-            "for": self._for,
-            "gphase": self._phase_statement,
-            "if": self._if,
-            "let": self._alias,
-            "measure": self._measure_statement,
-            "reset": self._reset,
-            "return": self._return,
-            "switch": self._switch,
-            "while": self._while,
-            **dict.fromkeys(_MODIFIERS, self._modified_gate),
-        }
 
     def statement(self) -> ast.Statement | ast.Pragma:
         """Parse one statement or pragma, with the annotations before it."""
@@ -60,8 +37,8 @@ class StatementParser(DeclarationParser):
         if token.kind == "keyword":
             if token.text in SCALAR_TYPES and self.peek().text == "(":
                 return self._expression_statement()
-            if parser := self._parsers.get(token.text):
-                return parser(token)
+            if parser := _PARSERS.get(token.text):
+                return parser(self, token)
         if token.text == "{" and token.kind == "operator":
             return self.compound_statement()
         if token.kind == "name":
@@ -134,7 +111,8 @@ class StatementParser(DeclarationParser):
         self.expect(";")
         return ast.ClassicalAssignment(target, ast.AssignmentOperator[operator.text], value)
 
-    def _modified_gate(self, _: Token) -> ast.Statement:
+    def modified_gate(self, _: Token) -> ast.Statement:
+        """Parse a gate call with modifiers."""
         modifiers = []
         while self.token.text in _MODIFIERS:
             modifiers.append(self._modifier())
@@ -167,7 +145,8 @@ class StatementParser(DeclarationParser):
         self.expect(";")
         return ast.QuantumGate(modifiers, name, arguments, qubits, duration)
 
-    def _phase_statement(self, _: Token) -> ast.Statement:
+    def phase_statement(self, _: Token) -> ast.Statement:
+        """Parse `gphase`."""
         return self._phase([])
 
     def _phase(self, modifiers: list[ast.QuantumGateModifier]) -> ast.Statement:
@@ -180,26 +159,30 @@ class StatementParser(DeclarationParser):
         self.expect(";")
         return ast.QuantumPhase(modifiers, arguments[0], qubits)
 
-    def _measure_statement(self, _: Token) -> ast.Statement:
+    def measure_statement(self, _: Token) -> ast.Statement:
+        """Parse a measurement, with or without a target."""
         measurement = self.measurement()
         target = self.indexed_identifier() if self.accept("->") else None
         self.expect(";")
         return ast.QuantumMeasurementStatement(measurement, target)
 
-    def _barrier(self, _: Token) -> ast.Statement:
+    def barrier_statement(self, _: Token) -> ast.Statement:
+        """Parse `barrier`."""
         self.advance()
         qubits = [] if self.at(";") else self.operands()
         self.expect(";")
         return ast.QuantumBarrier(qubits)
 
-    def _reset(self, token: Token) -> ast.Statement:
+    def reset_statement(self, token: Token) -> ast.Statement:
+        """Parse `reset`."""
         self.refuse_in_gate("'reset'", token.start)
         self.advance()
         operand = self.operand()
         self.expect(";")
         return ast.QuantumReset(operand)
 
-    def _delay(self, _: Token) -> ast.Statement:
+    def delay_statement(self, _: Token) -> ast.Statement:
+        """Parse `delay`."""
         self.advance()
         duration = self.designator()
         if duration is None:
@@ -208,12 +191,14 @@ class StatementParser(DeclarationParser):
         self.expect(";")
         return ast.DelayInstruction(duration, qubits)
 
-    def _box(self, _: Token) -> ast.Statement:
+    def box_statement(self, _: Token) -> ast.Statement:
+        """Parse `box`."""
         self.advance()
         duration = self.designator()
         return ast.Box(duration, self.scope())
 
-    def _alias(self, _: Token) -> ast.Statement:
+    def alias_statement(self, _: Token) -> ast.Statement:
+        """Parse `let`."""
         self.advance()
         name = self.identifier()
         self.expect("=")
@@ -224,10 +209,12 @@ class StatementParser(DeclarationParser):
         self.expect(";")
         return ast.AliasStatement(name, value)
 
-    def _break(self, token: Token) -> ast.Statement:
+    def break_statement(self, token: Token) -> ast.Statement:
+        """Parse `break`."""
         return self._jump(token, ast.BreakStatement())
 
-    def _continue(self, token: Token) -> ast.Statement:
+    def continue_statement(self, token: Token) -> ast.Statement:
+        """Parse `continue`."""
         return self._jump(token, ast.ContinueStatement())
 
     def _jump(self, token: Token, node: ast.Statement) -> ast.Statement:
@@ -237,7 +224,8 @@ class StatementParser(DeclarationParser):
         self.expect(";")
         return node
 
-    def _return(self, _: Token) -> ast.Statement:
+    def return_statement(self, _: Token) -> ast.Statement:
+        """Parse `return`."""
         if not self.in_subroutine:
             self.fail("'return' stands outside a subroutine")
         self.advance()
@@ -249,7 +237,8 @@ class StatementParser(DeclarationParser):
         self.expect(";")
         return ast.ReturnStatement(value)
 
-    def _end(self, _: Token) -> ast.Statement:
+    def end_statement(self, _: Token) -> ast.Statement:
+        """Parse `end`."""
         self.advance()
         self.expect(";")
         return ast.EndStatement()
@@ -261,7 +250,8 @@ class StatementParser(DeclarationParser):
         self.expect(")")
         return condition
 
-    def _if(self, _: Token) -> ast.Statement:
+    def if_statement(self, _: Token) -> ast.Statement:
+        """Parse `if`."""
         condition = self._condition() if not self.source.is_version_2 else self._condition_2()
         body = self.block()
         otherwise = self.block() if self.accept("else") else []
@@ -279,11 +269,13 @@ class StatementParser(DeclarationParser):
             ast.BinaryExpression(ast.BinaryOperator["=="], register, value), start + 1
         )
 
-    def _while(self, _: Token) -> ast.Statement:
+    def while_statement(self, _: Token) -> ast.Statement:
+        """Parse `while`."""
         condition = self._condition()
         return ast.WhileLoop(condition, self.block(loop=True))
 
-    def _for(self, _: Token) -> ast.Statement:
+    def for_statement(self, _: Token) -> ast.Statement:
+        """Parse `for`."""
         self.advance()
         variable_type = self.scalar_type()
         name = self.identifier()
@@ -301,7 +293,8 @@ class StatementParser(DeclarationParser):
             values = self.expression()
         return ast.ForInLoop(variable_type, name, values, self.block(loop=True))
 
-    def _switch(self, _: Token) -> ast.Statement:
+    def switch_statement(self, _: Token) -> ast.Statement:
+        """Parse `switch`."""
         target = self._condition()
         self.expect("{")
         cases: list[tuple[list[ast.Expression], ast.CompoundStatement]] = []
@@ -323,3 +316,24 @@ class StatementParser(DeclarationParser):
         while self.accept(",") and not self.at("{"):
             values.append(self.expression())
         return values
+
+
+_PARSERS: dict[str, Callable[[StatementParser, Token], ast.Statement]] = {
+    **DECLARATIONS,
+    "barrier": StatementParser.barrier_statement,
+    "box": StatementParser.box_statement,
+    "break": StatementParser.break_statement,
+    "continue": StatementParser.continue_statement,
+    "delay": StatementParser.delay_statement,
+    "end": StatementParser.end_statement,
+    "for": StatementParser.for_statement,
+    "gphase": StatementParser.phase_statement,
+    "if": StatementParser.if_statement,
+    "let": StatementParser.alias_statement,
+    "measure": StatementParser.measure_statement,
+    "reset": StatementParser.reset_statement,
+    "return": StatementParser.return_statement,
+    "switch": StatementParser.switch_statement,
+    "while": StatementParser.while_statement,
+    **dict.fromkeys(_MODIFIERS, StatementParser.modified_gate),
+}

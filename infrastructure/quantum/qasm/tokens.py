@@ -63,10 +63,12 @@ class TokenStream:
     def __init__(self, source: Source, start: int) -> None:
         self.source = source
         self._keywords = KEYWORDS_2 if source.is_version_2 else KEYWORDS_3
+        self._ahead: Token | None = None
         self.token = self._read(start)
 
     def seek(self, offset: int) -> None:
         """Continue at an offset of the text."""
+        self._ahead = None
         self.token = self._read(offset)
 
     def _read(self, offset: int) -> Token:
@@ -92,12 +94,16 @@ class TokenStream:
 
     def peek(self) -> Token:
         """Return the token after the current one."""
-        return self._read(self.token.end)
+        if self._ahead is None:
+            self._ahead = self._read(self.token.end)
+        return self._ahead
 
     def advance(self) -> Token:
         """Return the current token and move to the next one."""
         token = self.token
-        if token.kind != "end":
+        if self._ahead is not None:
+            self.token, self._ahead = self._ahead, None
+        elif token.kind != "end":
             self.token = self._read(token.end)
         return token
 
