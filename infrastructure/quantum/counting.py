@@ -37,7 +37,7 @@ class Counter:
     Args:
         aer: the simulator.
         limits: what the result may be.
-        registers: bits of each classical register of the program.
+        registers: bits of each classical register of the outcome, from classical bit 0 on.
         shots: how many to draw.
         seed: the seed of the run.
         memory: whether to keep the outcome of each shot.
@@ -57,6 +57,7 @@ class Counter:
         self._limits = limits
         self._registers = registers
         self._key_length = key_length(registers)
+        self._reported = (1 << sum(registers)) - 1
         self._shots = shots
         self._seed = seed
         self._memory = memory
@@ -134,10 +135,14 @@ class Counter:
         outcomes: Sequence[str] | None,
         write: Callable[[int], str],
     ) -> Counted:
-        self._check(len(tallied))
-        numbers = sorted((int(outcome, 16), outcome) for outcome in tallied)
-        keys = {outcome: write(number) for number, outcome in numbers}
-        counts = {key: int(tallied[outcome]) for outcome, key in keys.items()}
+        # Bits above the registers of the outcome hold intermediate values.
+        numbers = {outcome: int(outcome, 16) & self._reported for outcome in tallied}
+        self._check(len(set(numbers.values())))
+        counts: dict[str, int] = {}
+        keys: dict[str, str] = {}
+        for outcome in sorted(numbers, key=numbers.__getitem__):
+            key = keys[outcome] = write(numbers[outcome])
+            counts[key] = counts.get(key, 0) + int(tallied[outcome])
         memory = None if outcomes is None else tuple(map(keys.__getitem__, outcomes))
         return Counted(counts, memory)
 

@@ -59,6 +59,11 @@ class Nursery:
         self._closed = False
         self._all_gone = asyncio.Event()
 
+    @property
+    def ready(self) -> int:
+        """Processes that could be handed out at once."""
+        return len(self._ready)
+
     async def start(self) -> None:
         """Start the processes; returns when the slots can be filled, spares or not.
 

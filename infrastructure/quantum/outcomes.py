@@ -6,9 +6,13 @@ from operator import itemgetter
 from qiskit import QuantumCircuit
 
 
-def register_sizes(circuit: QuantumCircuit) -> tuple[int, ...]:
-    """Bits of each classical register, in order of declaration."""
-    return tuple(register.size for register in circuit.cregs)
+def register_sizes(circuit: QuantumCircuit, scratch_bits: int = 0) -> tuple[int, ...]:
+    """Bits of each classical register of the outcome, in order of declaration.
+
+    The last register is left out if it holds intermediate values, `scratch_bits` of them.
+    """
+    sizes = [register.size for register in circuit.cregs]
+    return tuple(sizes[:-1] if scratch_bits else sizes)
 
 
 def key_length(sizes: Iterable[int]) -> int:

@@ -11,12 +11,16 @@ from infrastructure.quantum.limits import EngineLimits
 from infrastructure.quantum.method import Choice, Workload, choose_method
 from infrastructure.quantum.qasm import Program
 from infrastructure.quantum.terminal import TerminalCircuit, terminal_circuit
-from infrastructure.quantum.translation import translate
+from infrastructure.quantum.translation import operation_names, translate
 
 Sampler = Literal["exact_probabilities", "stabilizer_support", "final_state", "shot_by_shot"]
 
 _WIDEST_EXACT = {"statevector": 18, "density_matrix": 13}
 _NARROW = 20
+_NOT_BRANCHING = frozenset(
+    {"store", "while_loop", "for_loop", "switch_case", "break_loop", "continue_loop"}
+)
+_MOST_BRANCHES = 2048
 _BRANCH_BYTES = 256 * 1024 * 1024
 _AMPLITUDE_BYTES = 16
 
@@ -85,15 +89,21 @@ def _shot_by_shot(program: Program, requested: Method, limits: EngineLimits) -> 
         bond_exponent=len(used) // 2,
     )
     choice = choose_method(requested, work, limits)
-    batch = _branches(choice.method, work.qubits)
+    translated = translate(circuit, choice.method)
+    batch = _branches(choice.method, work.qubits) if _can_branch(translated) else None
     return Plan(
-        translate(circuit, choice.method),
+        translated,
         choice,
         "shot_by_shot",
         terminal=None,
         branching=batch is not None,
         batch=batch or MAX_SEED,
     )
+
+
+def _can_branch(circuit: QuantumCircuit) -> bool:
+    """Whether Aer can share states between shots: it crashes on assignments, as loops have them."""
+    return _NOT_BRANCHING.isdisjoint(operation_names(circuit))
 
 
 def _branches(method: Method, qubits: int) -> int | None:
@@ -105,7 +115,7 @@ def _branches(method: Method, qubits: int) -> int | None:
     exponents = {"statevector": qubits, "density_matrix": 2 * qubits}
     if method not in exponents:
         return None
-    states = _BRANCH_BYTES // (_AMPLITUDE_BYTES << exponents[method])
+    states = min(_MOST_BRANCHES, _BRANCH_BYTES // (_AMPLITUDE_BYTES << exponents[method]))
     return states if states > 1 else None
 
 

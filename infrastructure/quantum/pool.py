@@ -182,6 +182,11 @@ class SimulatorPool:
         return self._nursery.started
 
     @property
+    def spares_ready(self) -> int:
+        """Processes that are warm and wait for a slot."""
+        return self._nursery.ready
+
+    @property
     def start_problem(self) -> str | None:
         """Why the latest simulator could not start; None when all is well."""
         return self._nursery.problem

@@ -35,11 +35,11 @@ def architecture() -> str:
     return platform.machine()
 
 
-def size_of(circuit: QuantumCircuit) -> dict[str, Any]:
-    """Width, depth and gate counts of a circuit as it was compiled."""
+def size_of(circuit: QuantumCircuit, scratch_bits: int) -> dict[str, Any]:
+    """Width, depth and operation counts of a circuit as it was compiled."""
     return {
         "qubits": circuit.num_qubits,
-        "clbits": circuit.num_clbits,
+        "clbits": circuit.num_clbits - scratch_bits,
         "depth": circuit.depth(),
         "operations": dict(circuit.count_ops()),
     }

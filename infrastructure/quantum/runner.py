@@ -99,7 +99,7 @@ class Runner:
         counted = Counter(
             self._aer,
             self._limits,
-            register_sizes(program.circuit),
+            register_sizes(program.circuit, program.scratch_bits),
             shots=options.shots,
             seed=seed,
             memory=options.memory,
@@ -132,7 +132,7 @@ class Runner:
             "normalised_sha256": provenance.text_sha256(program.normalised),
             "openqasm": program.version,
             "measure_all": program.implicit_measurement,
-            **provenance.size_of(program.circuit),
+            **provenance.size_of(program.circuit, program.scratch_bits),
             "simulated_qubits": plan.circuit.num_qubits,
             "estimated_memory_bytes": plan.choice.memory_bytes,
             "peak_memory_bytes": self.peak.highest(),

@@ -1,7 +1,7 @@
 """From library gates to the gates that a simulation method knows, and only where needed."""
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Set
 
 from qiskit import QuantumCircuit
 from qiskit.circuit import CircuitInstruction, ControlFlowOp, Instruction
@@ -39,7 +39,7 @@ def translate(circuit: QuantumCircuit, method: str) -> QuantumCircuit:
         Refused: the method cannot run the circuit (`unsuitable_method`).
     """
     native = native_gates(method)
-    if native.issuperset(_operation_names(circuit)):
+    if native.issuperset(operation_names(circuit)):
         return circuit
     if method == "stabilizer":
         return _in_clifford_gates(circuit, native)
@@ -53,13 +53,14 @@ def translate(circuit: QuantumCircuit, method: str) -> QuantumCircuit:
         ) from error
 
 
-def _operation_names(circuit: QuantumCircuit) -> Iterable[str]:
+def operation_names(circuit: QuantumCircuit) -> Set[str]:
+    """Names of all operations, those inside control flow included."""
     names = set(circuit.count_ops())
     if not names.isdisjoint(_NESTING):
         for instruction in circuit.data:
             if isinstance(instruction.operation, ControlFlowOp):
                 for block in instruction.operation.blocks:
-                    names.update(_operation_names(block))
+                    names.update(operation_names(block))
     return names
 
 

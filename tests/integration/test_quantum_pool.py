@@ -178,7 +178,7 @@ async def test_a_job_is_either_withdrawn_or_answered_however_close_the_race() ->
 
 async def test_cancelling_kills_the_run_and_the_slot_is_usable_at_once() -> None:
     async with scripted_pool() as pool:
-        await until(lambda: pool.simulators_started == 2)
+        await until(lambda: pool.spares_ready == 1)
         warm = [ask(pool, "say warm"), ask(pool, "hang")]
         await soon(warm[1].started)
         begun = time.perf_counter()
@@ -260,7 +260,7 @@ async def test_too_much_processor_time_is_the_clients_matter() -> None:
 
 async def test_a_spare_that_dies_is_replaced_without_a_word_to_anyone() -> None:
     async with scripted_pool() as pool:
-        await until(lambda: len(psutil.Process().children()) == 2)
+        await until(lambda: pool.spares_ready == 1)
         running = ask(pool, "say pid")
         mine = int((await pid_of(running)).removeprefix("pid "))
         (spare,) = [child for child in psutil.Process().children() if child.pid != mine]
