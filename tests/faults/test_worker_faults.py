@@ -18,6 +18,7 @@ from tests import servers
 from tests.support import tasks
 from tests.support.dispatcher import LONG, Dispatcher, dispatching
 from tests.support.processes import Process, System, system
+from tests.support.waiting import eventually
 
 TERMINAL = {"TaskCompleted", "TaskFailed", "TaskCancelled"}
 SHOTS_OF_A_SECOND = 4_000
@@ -176,6 +177,7 @@ async def test_a_second_signal_ends_the_worker_at_once(
     worker = processes.worker()
     await dispatcher.runs(await dispatcher.submit(LONG, SHOTS_OF_MINUTES))
     os.kill(worker.pid, signal.SIGTERM)
+    await eventually(lambda: "Worker drains" in worker.log())
     begun = time.monotonic()
     assert await asyncio.to_thread(worker.stop, 5.0) != 0
     assert time.monotonic() - begun < 2
