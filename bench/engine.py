@@ -28,6 +28,7 @@ from infrastructure.quantum.pool import SimulatorPool
 from infrastructure.quantum.provenance import versions
 from infrastructure.quantum.qasm import compile_program
 from infrastructure.quantum.runner import Runner
+from infrastructure.quantum.sandbox import freeze_imports
 
 SHOTS = 1024
 GOAL_BELL = 0.8
@@ -63,6 +64,7 @@ def bare_loop() -> Timed:
 def engine(*, fresh_text: bool) -> Timed:
     """Our engine in this process, text in and counts out."""
     runner = Runner(EngineLimits())
+    freeze_imports()  # as every simulator process does
     numbers = itertools.count()
     options = RunOptions(shots=SHOTS)
 

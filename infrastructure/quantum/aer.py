@@ -7,7 +7,6 @@ import numpy as np
 import numpy.typing as npt
 from qiskit import QuantumCircuit
 from qiskit_aer import AerSimulator
-from qiskit_aer.library import SaveProbabilities
 
 from infrastructure.quantum.limits import EngineLimits
 from infrastructure.quantum.refusal import Reason, Refused
@@ -39,20 +38,18 @@ class Aer:
         self._simulators: dict[str, AerSimulator] = {}
 
     def probabilities(
-        self, circuit: QuantumCircuit, qubits: tuple[int, ...], method: str, seed: int
+        self, circuit: QuantumCircuit, method: str, seed: int
     ) -> npt.NDArray[np.float64]:
-        """Exact probabilities of all outcomes of some qubits in the final state.
+        """Exact probabilities of all outcomes that a circuit saves.
 
         Args:
-            circuit: gates only; an instruction that saves is appended to it.
-            qubits: indices; bit j of an outcome belongs to `qubits[j]`.
+            circuit: gates, and an instruction that saves the probabilities of some qubits.
             method: a method whose states have exact probabilities.
             seed: for Aer's own use.
 
         Returns:
-            Shape (2 ** len(qubits),).
+            Shape (2 ** saved qubits,); bit j of an outcome is that of the j-th saved qubit.
         """
-        circuit.append(SaveProbabilities(len(qubits)), qubits)
         data = self._run(circuit, method, 1, seed, {})
         return np.asarray(data["probabilities"], dtype=np.float64)
 

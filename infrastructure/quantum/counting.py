@@ -80,9 +80,7 @@ class Counter:
         return self._final_state(plan, terminal)
 
     def _exact_probabilities(self, plan: Plan, terminal: TerminalCircuit) -> Counted:
-        probabilities = self._aer.probabilities(
-            plan.circuit, terminal.qubits, plan.choice.method, self._aer_seed(0)
-        )
+        probabilities = self._aer.probabilities(plan.circuit, plan.choice.method, self._aer_seed(0))
         drawn = draw(probabilities, self._shots, self._seed)
         tallied = tally(drawn, probabilities.size)
         self._check(len(tallied))

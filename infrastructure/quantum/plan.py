@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from qiskit import QuantumCircuit
+from qiskit_aer.library import SaveProbabilities
 
 from domain.execution import MAX_SEED, Method
 from infrastructure.quantum.bonds import bond_exponent
@@ -30,8 +31,8 @@ class Plan:
     """What to hand to the simulator.
 
     Attributes:
-        circuit: in the gates of the method; without measurements if the sampler is
-            `exact_probabilities`.
+        circuit: in the gates of the method; it ends with measurements of the outcome bits in
+            their order, or with an instruction that saves their probabilities.
         choice: the method and why.
         sampler: where shots come from: our draw from exact probabilities, our draw from the
             support of a stabilizer state, Aer's draw from the final state, or one simulation for
@@ -70,7 +71,7 @@ def make_plan(program: Program, requested: Method, limits: EngineLimits) -> Plan
         gates = replace(terminal, gates=circuit)
         return Plan(_measured(circuit, terminal), choice, "stabilizer_support", gates)
     if bits <= _WIDEST_EXACT.get(choice.method, 0):
-        return Plan(circuit, choice, "exact_probabilities", terminal)
+        return Plan(_saving(circuit, terminal), choice, "exact_probabilities", terminal)
     return Plan(_measured(circuit, terminal), choice, "final_state", terminal)
 
 
@@ -117,6 +118,13 @@ def _branches(method: Method, qubits: int) -> int | None:
         return None
     states = min(_MOST_BRANCHES, _BRANCH_BYTES // (_AMPLITUDE_BYTES << exponents[method]))
     return states if states > 1 else None
+
+
+def _saving(circuit: QuantumCircuit, terminal: TerminalCircuit) -> QuantumCircuit:
+    """Save the probabilities of the outcomes at the end of a circuit."""
+    saving = circuit.copy()
+    saving.append(SaveProbabilities(len(terminal.qubits)), list(terminal.qubits))
+    return saving
 
 
 def _measured(circuit: QuantumCircuit, terminal: TerminalCircuit) -> QuantumCircuit:

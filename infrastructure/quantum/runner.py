@@ -4,7 +4,6 @@ import secrets
 import sys
 import time
 import traceback
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -17,15 +16,12 @@ from infrastructure.quantum.aer import Aer
 from infrastructure.quantum.checks import check_options
 from infrastructure.quantum.counting import Counter
 from infrastructure.quantum.limits import EngineLimits
-from infrastructure.quantum.outcomes import register_sizes
-from infrastructure.quantum.plan import Plan, make_plan
-from infrastructure.quantum.qasm import Program, ProgramError, ProgramLimits, compile_program
+from infrastructure.quantum.preparation import Preparation, Prepared
+from infrastructure.quantum.qasm import ProgramError
 from infrastructure.quantum.refusal import Reason, Refused
-from infrastructure.quantum.sampling import GENERATOR
 from infrastructure.quantum.sandbox import PeakMemory
 
 _SEED_BITS = MAX_SEED.bit_length()
-_AER_SAMPLERS = frozenset({"final_state", "shot_by_shot"})
 
 
 class Runner:
@@ -38,14 +34,7 @@ class Runner:
     def __init__(self, limits: EngineLimits) -> None:
         self.peak = PeakMemory()
         self._limits = limits
-        self._program_limits = ProgramLimits(
-            max_bytes=limits.max_circuit_bytes,
-            max_nesting=limits.max_nesting,
-            max_qubits=limits.max_qubits,
-            max_clbits=limits.max_clbits,
-            max_operations=limits.max_operations,
-            max_steps=limits.max_steps,
-        )
+        self._preparation = Preparation(limits)
         self._aer = Aer(limits)
 
     @property
@@ -86,60 +75,37 @@ class Runner:
         options = request.options
         check_options(options, self._limits)
         seed = secrets.randbits(_SEED_BITS) if options.seed is None else options.seed
+        prepared = self._preparation.prepare(request)
         begun = time.perf_counter()
-        program = compile_program(
-            request.circuit,
-            parameters=request.parameters,
-            measure_all=options.measure_all,
-            limits=self._program_limits,
-        )
-        parsed = time.perf_counter()
-        plan = make_plan(program, options.method, self._limits)
-        planned = time.perf_counter()
         counted = Counter(
             self._aer,
             self._limits,
-            register_sizes(program.circuit, program.scratch_bits),
+            prepared.registers,
             shots=options.shots,
             seed=seed,
             memory=options.memory,
-        ).count(plan)
-        finished = time.perf_counter()
-        durations = {
-            "parse": round(parsed - begun, 6),
-            "compile": round(planned - parsed, 6),
-            "run": round(finished - planned, 6),
-        }
-        execution = self._execution(request, program, plan, seed, durations)
+        ).count(prepared.plan)
+        seconds = time.perf_counter() - begun
+        execution = self._execution(prepared, options.shots, seed, seconds)
         return RunSucceeded(counted.counts, counted.memory, execution)
 
     def _execution(
-        self,
-        request: RunRequest,
-        program: Program,
-        plan: Plan,
-        seed: int,
-        durations: Mapping[str, float],
+        self, prepared: Prepared, shots: int, seed: int, seconds: float
     ) -> dict[str, Any]:
+        branching = prepared.plan.branching
         return {
             "seed": seed,
-            "method": plan.choice.method,
-            "method_reason": plan.choice.reason,
-            "shots": request.options.shots,
-            "sampler": plan.sampler,
-            "generator": "aer" if plan.sampler in _AER_SAMPLERS else GENERATOR,
-            "circuit_sha256": provenance.text_sha256(request.circuit),
-            "normalised_sha256": provenance.text_sha256(program.normalised),
-            "openqasm": program.version,
-            "measure_all": program.implicit_measurement,
-            **provenance.size_of(program.circuit, program.scratch_bits),
-            "simulated_qubits": plan.circuit.num_qubits,
-            "estimated_memory_bytes": plan.choice.memory_bytes,
+            "shots": shots,
+            **prepared.record,
             "peak_memory_bytes": self.peak.highest(),
             "versions": dict(provenance.versions()),
-            "simulator": {**self._aer.options, "shot_branching_enable": plan.branching},
+            "simulator": {**self._aer.options, "shot_branching_enable": branching},
             "cpu": provenance.architecture(),
-            "durations": dict(durations),
+            "durations": {
+                "parse": round(prepared.parse_seconds, 6),
+                "compile": round(prepared.compile_seconds, 6),
+                "run": round(seconds, 6),
+            },
         }
 
     def _out_of_memory(self) -> RunFailed:

@@ -1,8 +1,8 @@
 """Drawing shots from exact probabilities, the same ones for the same seed everywhere.
 
-The random numbers are raw 64-bit words of Philox-4x64-10, whose stream numpy keeps stable, with a
-key that is a hash of the seed. The rest is written out here, because numpy may change how its
-distributions use the words.
+The random numbers are the output of SHAKE-128 (FIPS 202) for the seed, read as 64-bit words, so
+that they depend on no library's version, and neighbouring seeds have nothing in common. The rest is
+written out here, because libraries may change how their distributions use random words.
 """
 
 import hashlib
@@ -10,7 +10,7 @@ import hashlib
 import numpy as np
 import numpy.typing as npt
 
-GENERATOR = "philox4x64-10"
+GENERATOR = "shake128"
 _TOP_53_BITS = np.uint64(11)
 _TO_UNIT_INTERVAL = 2.0**-53
 
@@ -23,10 +23,8 @@ def derive(seed: int, purpose: str, bits: int) -> int:
 
 def random_words(seed: int, count: int) -> npt.NDArray[np.uint64]:
     """`count` independent words of 64 random bits, shape (count,)."""
-    words: npt.NDArray[np.uint64] = np.random.Philox(key=derive(seed, "shots", 128)).random_raw(
-        count
-    )
-    return words
+    stream = hashlib.shake_128(f"ketlog:shots:{seed}".encode("ascii")).digest(8 * count)
+    return np.frombuffer(stream, "<u8")
 
 
 def uniforms(seed: int, count: int) -> npt.NDArray[np.float64]:

@@ -93,7 +93,7 @@ def _distinct_coins(
     if dimension == 0:
         return np.zeros((1, 0), np.uint8), np.zeros(shots, np.intp)
     words_each = -(-shots // _WORD_BITS)
-    words = random_words(seed, dimension * words_each).astype("<u8").view(np.uint8)
+    words = random_words(seed, dimension * words_each).view(np.uint8)
     tosses = np.unpackbits(words.reshape(dimension, -1), axis=1, count=shots, bitorder="little")
     packed = np.ascontiguousarray(np.packbits(tosses, axis=0, bitorder="little").T)
     if dimension <= _BYTE_BITS:
