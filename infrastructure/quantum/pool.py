@@ -14,7 +14,7 @@ from infrastructure.quantum.limits import EngineLimits
 from infrastructure.quantum.nursery import Nursery
 from infrastructure.quantum.process import SimulatorProcess
 from infrastructure.quantum.sandbox import hide_from_children
-from infrastructure.quantum.slot import Slot, settle
+from infrastructure.quantum.slot import PIPE_DEPTH, Slot, settle
 
 __all__ = [
     "EngineLimits",
@@ -59,9 +59,10 @@ class SimulatorPool:
         on_blocked: see below.
         program: Python module that is the simulator process.
 
-    A slot whose run has been quick so far takes one more job into its process's pipe, so that
-    small circuits follow each other without a round trip; when the run turns out to be long, the
-    job is taken back and goes where a slot is free.
+    A slot whose run has been quick so far takes a few more jobs into its process's pipe, so that
+    small circuits follow each other without a round trip. When the run turns out to be long, or
+    when another slot has nothing to do, jobs are taken back out of the pipe and go where they can
+    run.
 
     Attributes:
         statistics: counters.
@@ -118,7 +119,7 @@ class SimulatorPool:
         left = list(self._queue)
         self._queue.clear()
         for slot in self._slots:
-            left += [job for job in slot.vacate() if job is not None]
+            left += slot.vacate()
         for job in left:
             settle(job, PoolClosed("The simulators were shut down before the run was over."))
         await self._nursery.close()
@@ -163,7 +164,7 @@ class SimulatorPool:
     @property
     def queued(self) -> int:
         """Jobs that have not begun, those in a simulator's pipe included."""
-        return len(self._queue) + sum(slot.piped is not None for slot in self._slots)
+        return len(self._queue) + sum(len(slot.piped) for slot in self._slots)
 
     @property
     def waiting(self) -> int:
@@ -173,8 +174,7 @@ class SimulatorPool:
     @property
     def room(self) -> int:
         """How many more jobs would begin at once or lie next in a pipe."""
-        places = sum(2 if slot.idle else slot.accepts for slot in self._slots)
-        return max(0, places - len(self._queue))
+        return max(0, sum(slot.places for slot in self._slots) - len(self._queue))
 
     @property
     def simulators_started(self) -> int:
@@ -194,29 +194,34 @@ class SimulatorPool:
     def _dispatch(self) -> None:
         """Hand out waiting jobs: first to idle slots, then into the pipes of quick ones."""
         while self._queue and (slot := self._open_slot()) is not None:
-            self._tokens += 1
-            slot.give(self._tokens, self._queue.popleft())
+            self._give(slot, self._queue.popleft())
+        for slot in self._slots:
+            if slot.idle:
+                self._relieve_another(slot)
         if self.on_capacity is not None and not self._closed and self.room:
             self.on_capacity()
 
+    def _give(self, slot: Slot, job: Job) -> None:
+        self._tokens += 1
+        slot.give(self._tokens, job)
+
     def _open_slot(self) -> Slot | None:
-        piping = None
-        for slot in self._slots:
-            if slot.idle:
-                return slot
-            if piping is None and slot.accepts:
-                piping = slot
-        return piping
+        slot = max(self._slots, key=_attraction)
+        return slot if slot.places else None
+
+    def _relieve_another(self, idle: Slot) -> None:
+        """Let an idle slot run what lies ready elsewhere."""
+        fullest = max(self._slots, key=lambda slot: len(slot.piped))
+        if fullest.piped:
+            for job in fullest.take_back(fullest.piped[0][1]):
+                self._give(idle, job)
 
     def _unqueue(self, job: Job) -> bool:
         """Remove a job from the queue or from a pipe; False if it has begun."""
         if job.state is JobState.QUEUED:
             self._queue.remove(job)
             return True
-        if job.state is JobState.PIPED:
-            slot = next(slot for slot in self._slots if slot.piped and slot.piped[1] is job)
-            return slot.take_back() is not None
-        return False
+        return job.state is JobState.PIPED and bool(self._slot_of(job).take_back(job))
 
     def _cancel(self, job: Job) -> None:
         if job.outcome.done() and job.state in {JobState.DONE, JobState.WITHDRAWN}:
@@ -239,11 +244,7 @@ class SimulatorPool:
         self._stop(slot, job, RunFailed("timeout", message))
 
     def _slot_of(self, job: Job) -> Slot:
-        return next(
-            slot
-            for slot in self._slots
-            if any(held is not None and held[1] is job for held in (slot.current, slot.piped))
-        )
+        return next(slot for slot in self._slots if slot.holds(job))
 
     def _stop(self, slot: Slot, job: Job, outcome: RunOutcome) -> None:
         """Kill the slot's process for the sake of one job; the other job it holds goes on."""
@@ -258,17 +259,17 @@ class SimulatorPool:
         process = slot.process
         if process is not None:
             self._nursery.discard(process)
-        for job in reversed(slot.vacate()):
-            if job is not None and job is not ended:
-                job.state = JobState.QUEUED
-                self._queue.appendleft(job)
+        self._put_back([job for job in slot.vacate() if job is not ended])
+
+    def _put_back(self, jobs: list[Job]) -> None:
+        for job in jobs:
+            job.state = JobState.QUEUED
+        self._queue.extendleft(reversed(jobs))
 
     def _lingered(self, slot: Slot, job: Job) -> None:
         del job
-        taken_back = slot.take_back()
-        if taken_back is not None:
-            self._queue.appendleft(taken_back)
-            self._dispatch()
+        self._put_back(slot.take_back())
+        self._dispatch()
         if self._queue and self.on_blocked is not None:
             self.on_blocked()
 
@@ -278,7 +279,7 @@ class SimulatorPool:
             return
         retires = message.get("retires", False)
         if retires:
-            self._recall(slot)
+            self._put_back(slot.take_back())
         job = slot.finish(token)
         self.statistics.finished += 1
         job.peak_memory_bytes = message["peak"]
@@ -289,11 +290,6 @@ class SimulatorPool:
             self._fill_slots()
         else:
             self._dispatch()
-
-    def _recall(self, slot: Slot) -> None:
-        taken_back = slot.take_back()
-        if taken_back is not None:
-            self._queue.appendleft(taken_back)
 
     def _died(self, process: SimulatorProcess, status: int, reason: str) -> None:
         slot = next((slot for slot in self._slots if slot.process is process), None)
@@ -320,3 +316,8 @@ class SimulatorPool:
                 slot.process = process
         if not self._closed:
             self._dispatch()
+
+
+def _attraction(slot: Slot) -> int:
+    """The more places the better, and best of all where a job begins at once."""
+    return slot.places + (PIPE_DEPTH if slot.idle else 0)

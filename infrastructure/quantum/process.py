@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -78,17 +78,17 @@ class SimulatorProcess(asyncio.Protocol):
             self._transport.write(frame({"token": token, "request": request}))
             os.write(self._tickets_in, ticket(token))
 
-    def take_back(self, token: int) -> bool:
-        """Take a request that lies in the pipe back, unless the child has begun it."""
+    def take_back(self, tokens: Collection[int]) -> set[int]:
+        """Take requests back that lie in the pipe; returns those that the child has not begun."""
         try:
             packed = os.read(self._tickets_out, _MOST_TICKETS * TICKET_BYTES)
         except BlockingIOError:
-            return False
-        tokens = read_tickets(packed)
-        for other in tokens:
-            if other != token:
-                os.write(self._tickets_in, ticket(other))
-        return token in tokens
+            return set()
+        found = read_tickets(packed)
+        for token in found:
+            if token not in tokens:
+                os.write(self._tickets_in, ticket(token))
+        return set(found).intersection(tokens)
 
     def kill(self) -> None:
         """End the child at once. Safe at any time; `on_exit` follows."""

@@ -1,6 +1,7 @@
-"""A place in the pool where one circuit runs at a time, and one more may lie ready."""
+"""A place in the pool where one circuit runs at a time, and some more may lie ready."""
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 
 from domain.execution import RunOutcome
@@ -9,7 +10,10 @@ from infrastructure.quantum.job import Job, JobState
 from infrastructure.quantum.process import SimulatorProcess
 
 LINGER_SECONDS = 0.02
-"""A run that lasts longer gives the request behind it back, for another slot to take."""
+"""A run that lasts longer gives the requests behind it back, for other slots to take."""
+
+PIPE_DEPTH = 4
+"""Requests that may lie ready, so that a quick process is busy while the event loop is."""
 
 
 class Slot:
@@ -26,7 +30,7 @@ class Slot:
     ) -> None:
         self.process: SimulatorProcess | None = None
         self.current: tuple[int, Job] | None = None
-        self.piped: tuple[int, Job] | None = None
+        self.piped: deque[tuple[int, Job]] = deque()
         self._lingered = lingered
         self._expired = expired
         self._linger = False
@@ -38,9 +42,11 @@ class Slot:
         return self.process is not None and self.current is None
 
     @property
-    def accepts(self) -> bool:
-        """Whether a job may lie ready here: what runs has so far been quick."""
-        return self.current is not None and self.piped is None and not self._linger
+    def places(self) -> int:
+        """Jobs that would begin at once or lie ready here; none behind a run that takes long."""
+        if self.process is None or self._linger:
+            return 0
+        return PIPE_DEPTH - len(self.piped) + (self.current is None)
 
     def give(self, token: int, job: Job) -> None:
         """Send a job to the process: to begin at once, or to lie in its pipe."""
@@ -51,8 +57,14 @@ class Slot:
         if self.current is None:
             self._begin(token, job)
         else:
-            self.piped = (token, job)
+            self.piped.append((token, job))
             job.state = JobState.PIPED
+
+    def holds(self, job: Job) -> bool:
+        """Whether the job runs or lies ready here."""
+        return (self.current is not None and self.current[1] is job) or any(
+            piped is job for _, piped in self.piped
+        )
 
     def finish(self, token: int) -> Job:
         """The process answered: forget the job that ran and note that the next one runs."""
@@ -61,35 +73,37 @@ class Slot:
         _, job = self.current
         self._clear_timer()
         self.current = None
-        if self.piped is not None:
-            following, self.piped = self.piped, None
-            self._begin(*following)
+        if self.piped:
+            self._begin(*self.piped.popleft())
         return job
 
-    def take_back(self) -> Job | None:
-        """Take the piped job back, if the process has not begun it meanwhile."""
-        if self.process is None or self.piped is None:
-            return None
-        token, job = self.piped
-        if not self.process.take_back(token):
-            return None
-        self.piped = None
-        job.state = JobState.QUEUED
-        return job
+    def take_back(self, *wanted: Job) -> list[Job]:
+        """Take piped jobs back, all of them or those that are wanted, in order.
 
-    def vacate(self) -> tuple[Job | None, Job | None]:
-        """Give up the process; returns the job that ran and the one that had not begun.
-
-        If the pipe cannot be read any more the second job counts as not begun all the same: the
-        process is dead or about to be, and no answer of it will be accepted.
+        Jobs that the process has begun meanwhile stay.
         """
-        running = self.current[1] if self.current else None
-        waiting = self.piped[1] if self.piped else None
+        tokens = {token for token, job in self.piped if not wanted or job in wanted}
+        if self.process is None or not tokens:
+            return []
+        taken = self.process.take_back(tokens)
+        jobs = [job for token, job in self.piped if token in taken]
+        self.piped = deque((token, job) for token, job in self.piped if token not in taken)
+        for job in jobs:
+            job.state = JobState.QUEUED
+        return jobs
+
+    def vacate(self) -> list[Job]:
+        """Give up the process; returns the jobs it held, the one that ran first.
+
+        The others count as not begun: the process is dead or about to be, and no answer of it will
+        be accepted.
+        """
+        held = [] if self.current is None else [self.current[1]]
+        held += [job for _, job in self.piped]
         self._clear_timer()
-        self.process = self.current = self.piped = None
-        if waiting is not None:
-            waiting.state = JobState.QUEUED
-        return running, waiting
+        self.process = self.current = None
+        self.piped.clear()
+        return held
 
     def _begin(self, token: int, job: Job) -> None:
         self.current = (token, job)

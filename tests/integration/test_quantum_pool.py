@@ -12,6 +12,7 @@ import pytest
 from domain.execution import RunFailed, RunOptions, RunOutcome, RunRequest
 from infrastructure.quantum.job import JobState
 from infrastructure.quantum.pool import EngineLimits, Job, PoolClosed, SimulatorDied, SimulatorPool
+from infrastructure.quantum.slot import PIPE_DEPTH
 
 T = TypeVar("T")
 PATIENCE = 10.0
@@ -56,6 +57,10 @@ def code_in(future: asyncio.Future[RunOutcome]) -> str:
     return outcome.code
 
 
+def pool_slot_is_shared(pool: SimulatorPool, one: Job, other: Job) -> bool:
+    return any(slot.holds(one) and slot.holds(other) for slot in pool._slots)
+
+
 async def code_of(job: Job) -> str:
     await soon(job.outcome)
     return code_in(job.outcome)
@@ -90,7 +95,7 @@ async def test_a_free_slot_is_taken_before_a_pipe() -> None:
     async with scripted_pool(slots=2) as pool:
         jobs = [ask(pool, "hang"), ask(pool, "hang")]
         assert [job.state for job in jobs] == [JobState.RUNNING, JobState.RUNNING]
-        assert pool.room == 2
+        assert pool.room == 2 * PIPE_DEPTH
 
 
 async def test_the_job_behind_a_long_one_is_taken_back_and_runs_elsewhere() -> None:
@@ -132,9 +137,11 @@ async def test_a_later_job_does_not_overtake_one_that_was_taken_back() -> None:
 async def test_a_queued_job_can_be_withdrawn() -> None:
     async with scripted_pool() as pool:
         ask(pool, "hang")
-        ask(pool, "hang")
+        for _ in range(PIPE_DEPTH):
+            ask(pool, "hang")
         job = ask(pool, "say never")
         assert job.state is JobState.QUEUED
+        assert (pool.queued, pool.waiting) == (PIPE_DEPTH + 1, 1)
         assert pool.withdraw(job)
         assert job.outcome.cancelled()
         assert job.started.cancelled()
@@ -150,6 +157,16 @@ async def test_a_job_in_the_pipe_can_be_withdrawn_and_never_runs() -> None:
         long.cancel()
         assert await code_of(ask(pool, "say alive")) == "alive"
         assert pool.statistics.deaths == 0
+
+
+async def test_an_idle_slot_takes_over_what_lies_ready_elsewhere() -> None:
+    async with scripted_pool(slots=2) as pool:
+        jobs = [ask(pool, "hang") for _ in range(3)]
+        assert jobs[2].state is JobState.PIPED
+        other = jobs[1] if pool_slot_is_shared(pool, jobs[0], jobs[2]) else jobs[0]
+        other.cancel()
+        await soon(jobs[2].started)
+        assert jobs[2].running
 
 
 async def test_a_running_job_cannot_be_withdrawn() -> None:
