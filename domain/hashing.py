@@ -31,19 +31,47 @@ _MICROSECOND = timedelta(microseconds=1)
 
 def event_hash(previous: bytes, event: StoredEvent) -> bytes:
     """Return the 32-byte hash that `event` must carry if `previous` is the hash before it."""
+    return hash_of_fields(
+        previous,
+        event.task_id.bytes,
+        _int4(event.version),
+        event.type.encode(),
+        _int4(event.schema_version),
+        event.event_id.bytes,
+        ((event.recorded_at - _EPOCH) // _MICROSECOND).to_bytes(8, "big", signed=True),
+        event.metadata.encode(),
+        event.data.encode(),
+    )
+
+
+def hash_of_fields(
+    previous: bytes,
+    task_id: bytes,
+    version: bytes,
+    type_name: bytes,
+    schema_version: bytes,
+    event_id: bytes,
+    recorded_at: bytes,
+    metadata: bytes,
+    data: bytes,
+) -> bytes:
+    """Return the hash of an event whose fields have the form above, without their lengths."""
     return hashlib.sha256(
         b"".join(
             (
                 TAG,
                 previous,
-                event.task_id.bytes,
-                _int4(event.version),
-                _prefixed(event.type),
-                _int4(event.schema_version),
-                event.event_id.bytes,
-                ((event.recorded_at - _EPOCH) // _MICROSECOND).to_bytes(8, "big", signed=True),
-                _prefixed(event.metadata),
-                _prefixed(event.data),
+                task_id,
+                version,
+                _int4(len(type_name)),
+                type_name,
+                schema_version,
+                event_id,
+                recorded_at,
+                _int4(len(metadata)),
+                metadata,
+                _int4(len(data)),
+                data,
             )
         )
     ).digest()
@@ -51,8 +79,3 @@ def event_hash(previous: bytes, event: StoredEvent) -> bytes:
 
 def _int4(number: int) -> bytes:
     return number.to_bytes(4, "big", signed=True)
-
-
-def _prefixed(text: str) -> bytes:
-    encoded = text.encode()
-    return _int4(len(encoded)) + encoded

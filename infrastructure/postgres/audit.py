@@ -1,0 +1,187 @@
+"""Reads the log for an audit: everything that has to agree, in pieces of one snapshot each.
+
+Pieces are ranges of task ids, so that whatever belongs to a task, or claims to, lies in one piece.
+They are short: no snapshot is open long enough to hold up those who read the log behind it.
+"""
+
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+from uuid import UUID
+
+from domain.hashing import hash_of_fields
+from domain.payloads import Commitment, hmac_of
+from infrastructure.postgres.binary_copy import copy_rows
+from infrastructure.postgres.connect import Connection
+from infrastructure.postgres.statements import statement
+
+EVENTS_A_PIECE = 10_000
+LEAVES_A_PIECE = 20_000
+WHOLE_BODY_BYTES = 16_384
+"""Payloads up to this size are read with their piece, longer ones one by one."""
+
+_LOWEST = UUID(int=0)
+_HIGHEST = UUID(int=2**128 - 1)
+_POSTGRES_EPOCH = 946_684_800_000_000
+_INT8 = 2**64
+
+
+class AuditedEvent(NamedTuple):
+    """An event as its row holds it, fields in the form that the hash covers.
+
+    Attributes:
+        recorded_at: 8 bytes, microseconds since 1970.
+        in_sealed_part: whether the log is sealed past this event.
+    """
+
+    task_id: bytes
+    version: bytes
+    event_id: bytes
+    schema_version: bytes
+    recorded_at: bytes
+    hash: bytes
+    in_sealed_part: bool
+    type: bytes
+    metadata: bytes
+    data: bytes
+
+    def hash_after(self, previous: bytes) -> bytes:
+        """Return the hash that it must carry if `previous` is the hash before it."""
+        return hash_of_fields(
+            previous,
+            self.task_id,
+            self.version,
+            self.type,
+            self.schema_version,
+            self.event_id,
+            self.recorded_at,
+            self.metadata,
+            self.data,
+        )
+
+
+class SealedEvent(NamedTuple):
+    """What a leaf says of an event."""
+
+    leaf: int
+    hash: bytes
+
+
+class Head(NamedTuple):
+    """What the projection says of a task's last event."""
+
+    version: int
+    hash: bytes
+
+
+class TreeLeaf(NamedTuple):
+    """A row of the tree."""
+
+    number: int
+    task_id: bytes
+    version: int
+    event_hash: bytes
+    subtrees: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Streams:
+    """All about some tasks, by the 16 bytes of their ids.
+
+    Attributes:
+        events: in the order of task and version.
+        leaves: by version.
+        contents: commitments to what the payload rows hold, by kind.
+    """
+
+    events: Iterator[AuditedEvent]
+    leaves: dict[bytes, dict[int, SealedEvent]]
+    heads: dict[bytes, Head]
+    contents: dict[bytes, dict[str, Commitment]]
+
+
+async def read_streams(connection: Connection) -> AsyncIterator[Streams]:
+    """Yield every task of the log, in pieces.
+
+    Raises:
+        asyncpg.PostgresError, OSError: the database went away or refuses.
+    """
+    after = _LOWEST
+    while after != _HIGHEST:
+        async with connection.transaction(isolation="repeatable_read", readonly=True):
+            boundary = await connection.fetchval(
+                statement("audit_boundary"), after, EVENTS_A_PIECE - 1
+            )
+            until = _HIGHEST if boundary is None else boundary
+            piece = await _read_piece(connection, after, until)
+        yield piece
+        after = until
+
+
+async def read_tree(connection: Connection) -> AsyncIterator[list[TreeLeaf]]:
+    """Yield every leaf by its number, in pieces."""
+    first = 0
+    while True:
+        rows = await copy_rows(connection, statement("audit_tree"), first, LEAVES_A_PIECE)
+        leaves = [
+            TreeLeaf(_number(number), task_id, _number(version), hashed, subtrees)
+            for number, task_id, version, hashed, subtrees in rows
+        ]
+        if not leaves:
+            return
+        yield leaves
+        first = leaves[-1].number + 1
+
+
+async def _read_piece(connection: Connection, after: UUID, until: UUID) -> Streams:
+    (end,) = await connection.fetch(statement("sealed_end"))
+    leaves: dict[bytes, dict[int, SealedEvent]] = {}
+    rows = await copy_rows(connection, statement("audit_leaves"), after, until)
+    for task_id, version, number, hashed in rows:
+        leaves.setdefault(task_id, {})[_number(version)] = SealedEvent(_number(number), hashed)
+    rows = await copy_rows(connection, statement("audit_heads"), after, until)
+    heads = {task_id: Head(_number(version), hashed) for task_id, version, hashed, _ in rows}
+    contents = await _read_contents(connection, after, until)
+    rows = await copy_rows(
+        connection, statement("audit_events"), after, until, str(end["xid"]), end["position"]
+    )
+    return Streams(map(_event, rows), leaves, heads, contents)
+
+
+def _event(row: tuple[bytes, ...]) -> AuditedEvent:
+    task_id, version, event_id, schema_version, recorded_at, hashed, sealed, *texts = row
+    since_1970 = (_number(recorded_at) + _POSTGRES_EPOCH) % _INT8
+    return AuditedEvent(
+        task_id,
+        version,
+        event_id,
+        schema_version,
+        since_1970.to_bytes(8, "big"),
+        hashed,
+        sealed == b"\x01",
+        *texts,
+    )
+
+
+async def _read_contents(
+    connection: Connection, after: UUID, until: UUID
+) -> dict[bytes, dict[str, Commitment]]:
+    contents: dict[bytes, dict[str, Commitment]] = {}
+    rows = await copy_rows(connection, statement("audit_payloads"), after, until, WHOLE_BODY_BYTES)
+    for task_id, encoded_kind, salt, encoded_size, body in rows:
+        kind, size = encoded_kind.decode(), _number(encoded_size)
+        if size > WHOLE_BODY_BYTES:
+            commitment = await _long_content(connection, UUID(bytes=task_id), kind)
+        else:
+            commitment = Commitment(hmac_of(salt, body), size)
+        contents.setdefault(task_id, {})[kind] = commitment
+    return contents
+
+
+async def _long_content(connection: Connection, task_id: UUID, kind: str) -> Commitment:
+    (row,) = await connection.fetch(statement("payload_body"), task_id, kind)
+    return Commitment(hmac_of(row["salt"], row["body"]), len(row["body"]))
+
+
+def _number(encoded: bytes) -> int:
+    return int.from_bytes(encoded, "big", signed=True)

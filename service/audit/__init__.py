@@ -1,0 +1,1 @@
+"""For auditors: what happened, whether it is whole, and whether it can be made again."""

@@ -1,0 +1,22 @@
+"""`python -m service.audit COMMAND …`: the auditor's commands."""
+
+import sys
+from importlib import import_module
+
+COMMANDS = {
+    "verify": "is the log what was recorded, sealed and signed?",
+}
+
+
+def main(arguments: list[str]) -> int:
+    """Run one command; returns its exit code."""
+    if arguments and arguments[0] in COMMANDS:
+        command = import_module(f"service.audit.{arguments[0]}")
+        return int(command.main(arguments[1:]))
+    lines = [f"  {name:<10} {purpose}" for name, purpose in COMMANDS.items()]
+    sys.stderr.write("python -m service.audit COMMAND …\n\n" + "\n".join(lines) + "\n")
+    return 0 if arguments in (["-h"], ["--help"]) else 2
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,68 @@
+"""What an audit finds: which task, which version, what is wrong."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from uuid import UUID
+
+
+class Kind(StrEnum):
+    """What is wrong, for programs."""
+
+    ALTERED = "altered event"
+    REWRITTEN = "rewritten event"
+    CHANGED_HASH = "changed hash"
+    MISSING = "missing event"
+    INSERTED = "inserted event"
+    MOVED = "moved event"
+    UNREADABLE = "unreadable event"
+    OUT_OF_ORDER = "times out of order"
+    PROJECTION = "changed projection"
+    PAYLOAD = "altered payload"
+    FOREIGN_PAYLOAD = "inserted payload"
+    TREE = "changed tree"
+    MISSING_LEAF = "missing leaf"
+    CHECKPOINT = "changed checkpoint"
+    WRONG_KEY = "wrong key"
+    FORKED = "rewritten log"
+    CUT = "cut log"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is not as it was recorded.
+
+    Attributes:
+        what: a sentence that goes on after the task and version.
+    """
+
+    kind: Kind
+    what: str
+    task_id: UUID | None = None
+    version: int | None = None
+
+    def __str__(self) -> str:
+        where = "" if self.task_id is None else f"task {self.task_id}"
+        if self.version is not None:
+            where += f", version {self.version}"
+        return f"{self.kind.upper()}: {where}{': ' if where else ''}{self.what}"
+
+
+@dataclass(slots=True)
+class Tally:
+    """What was looked at.
+
+    Attributes:
+        erased: contents that are not there any more.
+        vouched: so many events are under a signed checkpoint in the table.
+        vouched_elsewhere: so many are under one that was shipped.
+        rates: how much was done and how fast, for people.
+    """
+
+    events: int = 0
+    tasks: int = 0
+    erased: int = 0
+    checkpoints: int = 0
+    shipped: int = 0
+    vouched: int = 0
+    vouched_elsewhere: int = 0
+    rates: list[str] = field(default_factory=list)

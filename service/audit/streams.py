@@ -1,0 +1,90 @@
+"""Whether the events of each task are what was recorded: all of them, in order, with contents.
+
+Nearly every stream is intact, which a tight loop finds out. Only one that is not is looked at
+again, in `service.audit.diagnosis`, to tell what was done to it.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+from operator import itemgetter
+from uuid import UUID
+
+from domain.errors import InvalidEvent
+from domain.hashing import GENESIS
+from domain.payloads import Commitment
+from infrastructure.postgres.audit import AuditedEvent, Head, SealedEvent, Streams
+from service.audit.diagnosis import Stream, commitments_of, diagnose
+from service.audit.findings import Finding, Tally
+
+
+def check_streams(piece: Streams, tally: Tally, *, tree_is_sound: bool) -> Iterator[Finding]:
+    """Yield what is wrong with some tasks.
+
+    Args:
+        tree_is_sound: whether the leaves are known to be what was signed.
+    """
+    leaves, heads, contents = piece.leaves, piece.heads, piece.contents
+    for task_id, group in groupby(piece.events, key=itemgetter(0)):
+        events = list(group)
+        sealed = leaves.pop(task_id, {})
+        head = heads.pop(task_id, None)
+        kept = contents.pop(task_id, {})
+        tally.tasks += 1
+        tally.events += len(events)
+        erased = _erased(events, kept) if _is_intact(events, sealed, head) else None
+        if erased is None:
+            stream = Stream(UUID(bytes=task_id), events, sealed, head, kept)
+            yield from diagnose(stream, tree_is_sound=tree_is_sound)
+        else:
+            tally.erased += erased
+    for task_id in leaves.keys() | heads.keys() | contents.keys():
+        remains = Stream(
+            UUID(bytes=task_id),
+            [],
+            leaves.get(task_id, {}),
+            heads.get(task_id),
+            contents.get(task_id, {}),
+        )
+        yield from diagnose(remains, tree_is_sound=tree_is_sound)
+
+
+def _is_intact(
+    events: Sequence[AuditedEvent], sealed: Mapping[int, SealedEvent], head: Head | None
+) -> bool:
+    previous, recorded_at, leaves = GENESIS, b"", len(sealed)
+    for version, event in enumerate(events, start=1):
+        hashed = event.hash
+        if (
+            int.from_bytes(event.version, "big") != version
+            or event.recorded_at < recorded_at
+            or event.hash_after(previous) != hashed
+        ):
+            return False
+        leaf = sealed.get(version)
+        if leaf is not None:
+            leaves -= 1
+            if leaf.hash != hashed:
+                return False
+        elif event.in_sealed_part:
+            return False
+        previous, recorded_at = hashed, event.recorded_at
+    return not leaves and head == (len(events), previous)
+
+
+def _erased(events: Sequence[AuditedEvent], contents: Mapping[str, Commitment]) -> int | None:
+    """Return how many contents are not there any more; `None` if others are not as they were."""
+    erased, left = 0, len(contents)
+    for event in events:
+        try:
+            said = commitments_of(event)
+        except InvalidEvent:
+            return None
+        for kind, commitment in said.items():
+            kept = contents.get(kind)
+            if kept is None:
+                erased += 1
+            elif kept == commitment:
+                left -= 1
+            else:
+                return None
+    return None if left else erased
