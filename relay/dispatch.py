@@ -93,7 +93,8 @@ class Dispatcher:
 
     async def _pause(self) -> None:
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._woken.wait(), self._pause_seconds)
+            async with asyncio.timeout(self._pause_seconds):
+                await self._woken.wait()
         self._woken.clear()
         self._pause_seconds = min(self._pause_seconds * POLL_SLOWDOWN, self._poll_seconds)
 
@@ -103,4 +104,5 @@ class Dispatcher:
         while not self._stopping and (left := deadline - asyncio.get_running_loop().time()) > 0:
             self._woken.clear()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._woken.wait(), left)
+                async with asyncio.timeout(left):
+                    await self._woken.wait()

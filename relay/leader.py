@@ -8,6 +8,7 @@ from infrastructure.checkpoint_folder import CheckpointFolder
 from infrastructure.postgres.notifications import OutboxListener
 from infrastructure.rabbitmq.dead_letters import DeadLetterQueue
 from infrastructure.rabbitmq.publisher import Publisher
+from infrastructure.rabbitmq.topology import Topology
 from infrastructure.rabbitmq.watch import QueueWatch
 from infrastructure.settings import RelaySettings
 from infrastructure.supervision import supervised
@@ -40,8 +41,9 @@ class Leader:
         seals: Seals,
     ) -> None:
         url = settings.rabbitmq_url
-        self._publisher = Publisher(url, f"{NAME} publisher", self._queue_made_anew)
-        self._watch = QueueWatch(url, f"{NAME} watch", self._queue_made_anew)
+        topology = Topology(self._forget_all)
+        self._publisher = Publisher(url, f"{NAME} publisher", topology)
+        self._watch = QueueWatch(url, f"{NAME} watch", topology)
         self._dead_letter_queue = DeadLetterQueue(url, f"{NAME} dead letters")
         self._dispatcher = Dispatcher(
             outbox, self._publisher, settings.dispatch_window, settings.relay_poll_seconds
@@ -98,8 +100,8 @@ class Leader:
             await asyncio.gather(*helpers, return_exceptions=True)
             await self._close()
 
-    def _queue_made_anew(self) -> None:
-        self._redispatcher.queue_made_anew()
+    async def _forget_all(self) -> None:
+        await self._redispatcher.forget_all()
 
     async def _close(self) -> None:
         connections = (self._publisher, self._watch, self._dead_letter_queue)

@@ -1,7 +1,6 @@
 """Sends again what the broker has lost."""
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Callable
 from typing import Protocol
@@ -23,7 +22,10 @@ class Queue(Protocol):
     """What is looked at."""
 
     async def look(self) -> Depth:
-        """Return the depth of the task queue; raises `BrokerUnavailable`."""
+        """Return the depth of the task queue; raises `BrokerUnavailable`.
+
+        Where the queue is missing it is made, after everything was made to wait again.
+        """
         ...
 
 
@@ -45,9 +47,6 @@ class Redispatcher:
         self._on_waiting = on_waiting
         self._detector = LossDetector(patience)
         self._interval = min(SAMPLE_SECONDS, patience / SAMPLES_PER_PATIENCE)
-        self._queues_made = 0
-        self._queues_known = 0
-        self._hurry = asyncio.Event()
         self._seen_at: float | None = None
 
     @property
@@ -55,10 +54,15 @@ class Redispatcher:
         """Whether the queue was seen a moment ago."""
         return self._seen_at is not None and time.monotonic() - self._seen_at < 4 * SAMPLE_SECONDS
 
-    def queue_made_anew(self) -> None:
-        """Say that the queue had to be declared: all of its messages are gone, at once."""
-        self._queues_made += 1
-        self._hurry.set()
+    async def forget_all(self) -> None:
+        """Make everything wait again: the queue is gone with all of its messages.
+
+        Raises:
+            StoreUnavailable: nothing was changed.
+        """
+        self._detector.reset()
+        count = await self._outbox.forget(None)
+        self._waiting(count, "the queue is gone")
 
     async def run(self) -> None:
         """Sample until cancelled."""
@@ -68,15 +72,11 @@ class Redispatcher:
             except StoreError:
                 # The dispatcher says that the database is away.
                 self._detector.reset()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._hurry.wait(), self._interval)
-            self._hurry.clear()
+            await asyncio.sleep(self._interval)
 
     async def sample(self) -> int:
         """Look once; returns how many rows wait again. Raises `StoreUnavailable`."""
         ready = await self._ready()
-        if self._queues_made != self._queues_known:
-            return await self._forget_all()
         dispatched = await self._outbox.dispatched()
         lost = self._detector.observe(dispatched, ready, time.monotonic())
         if not lost:
@@ -90,13 +90,6 @@ class Redispatcher:
             return None
         self._seen_at = time.monotonic()
         return depth.ready
-
-    async def _forget_all(self) -> int:
-        made = self._queues_made
-        count = await self._outbox.forget(None)
-        self._queues_known = made
-        self._detector.reset()
-        return self._waiting(count, "the queue had to be declared anew")
 
     def _waiting(self, count: int, reason: str) -> int:
         if count:

@@ -108,7 +108,8 @@ class OutboxListener:
         """Return never; raises `StoreUnavailable` when the connection is of no use any more."""
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(own_session.ended.wait(), HEARTBEAT_SECONDS)
+                async with asyncio.timeout(HEARTBEAT_SECONDS):
+                    await own_session.ended.wait()
             await own_session.ask("SELECT 1")
 
 

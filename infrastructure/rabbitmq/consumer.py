@@ -175,7 +175,8 @@ class Consumer:
         while True:
             hungry, delivered = session.hungry_consumer, session.delivered
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(session.ended.wait(), self._check_seconds)
+                async with asyncio.timeout(self._check_seconds):
+                    await session.ended.wait()
                 raise BrokerUnavailable(session.reason)
             queue = await depth(link)
             if queue is None:

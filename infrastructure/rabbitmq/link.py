@@ -98,9 +98,7 @@ class Link:
     async def channel(self, *, confirms: bool = False) -> Channel:
         """Open a channel; raises `BrokerUnavailable`."""
         async with answered():
-            channel = await self._connection.channel(
-                publisher_confirms=confirms, timeout=ANSWER_SECONDS
-            )
+            channel = await self._connection.channel(publisher_confirms=confirms)
         return cast("Channel", channel)
 
     @contextlib.asynccontextmanager

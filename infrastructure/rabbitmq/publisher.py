@@ -1,7 +1,7 @@
 """The relay's side of RabbitMQ: publishes outbox rows and says which the broker has confirmed."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import structlog
 
@@ -9,7 +9,7 @@ from domain.errors import BrokerUnavailable
 from domain.ports import OutboxRow
 from infrastructure.rabbitmq.link import Link, describe
 from infrastructure.rabbitmq.pipeline import Outcome, Pipeline
-from infrastructure.rabbitmq.topology import EXCHANGE, QUEUE, declare, depth, remove_empty_queues
+from infrastructure.rabbitmq.topology import EXCHANGE, QUEUE, Topology, depth, remove_empty_queues
 
 CONFIRM_SECONDS = 5.0
 BROKEN_SECONDS = 10.0
@@ -23,8 +23,7 @@ class Publisher:
     Args:
         url: `amqp://` or `amqps://` URL.
         name: shown as the connection's name in the management page.
-        on_queue_made_anew: called when the task queue was missing and had to be declared: with
-            it went every message that was confirmed before.
+        topology: makes the exchange and the queues where they are missing.
         confirm_seconds: longest wait for the confirms of one call.
         broken_seconds: a queue that takes nothing for so long, and is empty, is replaced.
     """
@@ -33,13 +32,13 @@ class Publisher:
         self,
         url: str,
         name: str,
-        on_queue_made_anew: Callable[[], None],
+        topology: Topology,
         confirm_seconds: float = CONFIRM_SECONDS,
         broken_seconds: float = BROKEN_SECONDS,
     ) -> None:
         self._url = url
         self._name = name
-        self._on_queue_made_anew = on_queue_made_anew
+        self._topology = topology
         self._confirm_seconds = confirm_seconds
         self._broken_seconds = broken_seconds
         self._link: Link | None = None
@@ -86,7 +85,7 @@ class Publisher:
         await self.close()
         link = await Link.open(self._url, self._name)
         try:
-            await self._declare(link)
+            await self._topology.ensure(link)
             pipeline = Pipeline(await link.channel(confirms=True), EXCHANGE, QUEUE)
         except BaseException:
             await link.close()
@@ -95,15 +94,10 @@ class Publisher:
         self._link, self._pipeline = link, pipeline
         return link, pipeline
 
-    async def _declare(self, link: Link) -> None:
-        if await declare(link):
-            log.info("Declared the task queue, which was not there", queue=QUEUE)
-            self._on_queue_made_anew()
-
     async def _react(self, outcome: Outcome, link: Link) -> None:
         self._complain(outcome)
         if outcome.unroutable:
-            await self._declare(link)
+            await self._topology.ensure(link)
         if outcome.confirmed or outcome.lost is not None:
             self._useless_since = None
         if outcome.confirmed:
@@ -134,7 +128,7 @@ class Publisher:
             return
         log.error("The task queue has taken nothing for long, making it anew", queue=QUEUE)
         await remove_empty_queues(link)
-        await self._declare(link)
+        await self._topology.ensure(link)
         self._useless_since = None
 
     def _complain(self, outcome: Outcome) -> None:

@@ -5,8 +5,11 @@ Both queues are quorum queues: replicated where there are several nodes, and dur
 because nothing is decided by it: a message that workers keep giving back is no reason to lose it.
 """
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+import structlog
 from aiormq.channel import Channel
 from aiormq.exceptions import ChannelNotFoundEntity, ChannelPreconditionFailed
 
@@ -21,6 +24,8 @@ DELIVERY_LIMIT = 30
 UNLIMITED_DELIVERIES = 1_000_000_000
 DELETE_SECONDS = 15.0
 
+log = structlog.get_logger()
+
 
 @dataclass(frozen=True, slots=True)
 class Depth:
@@ -30,22 +35,32 @@ class Depth:
     consumers: int
 
 
-async def declare(link: Link) -> bool:
-    """Make what is missing; returns whether the task queue was, with all that was in it.
+class Topology:
+    """Makes what is missing, one connection at a time.
 
-    Raises:
-        BrokerUnavailable: the broker is away, or holds one of the names as something else.
+    Args:
+        before_making: awaited when the task queue is not there, before it is made: with it went
+            every message that was confirmed so far, and none can be confirmed in the meantime.
+            What it raises goes to whoever needed the queue.
     """
-    made_anew = await depth(link, QUEUE) is None
-    async with link.brief_channel() as channel, answered():
-        try:
-            await _declare_all(channel)
-        except ChannelPreconditionFailed as error:
-            raise BrokerUnavailable(
-                f"a queue or exchange named {QUEUE} or {DEAD_QUEUE} exists in RabbitMQ with other "
-                f"arguments; delete it there, ketlog then makes it as needed ({error})"
-            ) from error
-    return made_anew
+
+    def __init__(self, before_making: Callable[[], Awaitable[object]] | None = None) -> None:
+        self._before_making = before_making
+        self._making = asyncio.Lock()
+
+    async def ensure(self, link: Link) -> None:
+        """Declare exchange, queues and bindings.
+
+        Raises:
+            BrokerUnavailable: the broker is away, or holds one of the names as something else.
+        """
+        async with self._making:
+            missing = await depth(link) is None
+            if missing and self._before_making is not None:
+                await self._before_making()
+            await _declare_all(link)
+            if missing:
+                log.info("Declared the task queue, which was not there", queue=QUEUE)
 
 
 async def depth(link: Link, queue: str = QUEUE) -> Depth | None:
@@ -70,7 +85,18 @@ async def remove_empty_queues(link: Link) -> None:
                 await channel.queue_delete(queue)
 
 
-async def _declare_all(channel: Channel) -> None:
+async def _declare_all(link: Link) -> None:
+    async with link.brief_channel() as channel, answered():
+        try:
+            await _declare_on(channel)
+        except ChannelPreconditionFailed as error:
+            raise BrokerUnavailable(
+                f"a queue or exchange named {QUEUE} or {DEAD_QUEUE} exists in RabbitMQ with other "
+                f"arguments; delete it there, ketlog then makes it as needed ({error})"
+            ) from error
+
+
+async def _declare_on(channel: Channel) -> None:
     for exchange in (DEAD_EXCHANGE, EXCHANGE):
         await channel.exchange_declare(exchange, exchange_type="direct", durable=True)
     await channel.queue_declare(

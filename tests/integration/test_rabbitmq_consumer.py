@@ -8,7 +8,7 @@ import pytest
 from infrastructure.rabbitmq.consumer import Consumer, Delivery
 from infrastructure.rabbitmq.message import TaskMessage, Undecodable
 from infrastructure.rabbitmq.publisher import Publisher
-from infrastructure.rabbitmq.topology import DEAD_QUEUE
+from infrastructure.rabbitmq.topology import DEAD_QUEUE, Topology
 from tests import servers
 from tests.support.amqp import Operator, operator, rows
 from tests.support.tcp_proxy import TcpProxy, proxied
@@ -46,7 +46,7 @@ async def proxy(rabbitmq_url: str) -> AsyncIterator[TcpProxy]:
 
 @pytest.fixture
 async def publisher(rabbitmq_url: str) -> AsyncIterator[Publisher]:
-    publisher = Publisher(rabbitmq_url, "test", lambda: None)
+    publisher = Publisher(rabbitmq_url, "test", Topology())
     await publisher.open()
     yield publisher
     await publisher.close()
@@ -147,7 +147,7 @@ async def test_what_cannot_be_understood_goes_to_the_dead_letters(
 
 async def test_it_waits_until_the_queue_is_declared(hand: Hand, rabbitmq_url: str) -> None:
     await hand.consumer.set_demand(5)
-    publisher = Publisher(rabbitmq_url, "test", lambda: None)
+    publisher = Publisher(rabbitmq_url, "test", Topology())
     await publisher.publish(rows(2))
     await hand.has(2)
     await publisher.close()

@@ -9,7 +9,7 @@ from pamqp import commands, frame
 
 from domain.errors import BrokerUnavailable
 from infrastructure.rabbitmq.publisher import Publisher
-from infrastructure.rabbitmq.topology import DEAD_QUEUE
+from infrastructure.rabbitmq.topology import DEAD_QUEUE, Topology
 from infrastructure.rabbitmq.watch import QueueWatch
 from tests import servers
 from tests.support.amqp import Operator, operator, rows
@@ -30,11 +30,11 @@ async def proxy(rabbitmq_url: str) -> AsyncIterator[TcpProxy]:
 
 
 class Made:
-    """Counts how often the queue was declared anew."""
+    """Counts how often the queue was made."""
 
     count = 0
 
-    def __call__(self) -> None:
+    async def __call__(self) -> None:
         self.count += 1
 
 
@@ -47,7 +47,7 @@ def made_anew() -> Made:
 async def publisher(
     rabbitmq_url: str, proxy: TcpProxy, made_anew: Made
 ) -> AsyncIterator[Publisher]:
-    publisher = Publisher(proxy.url(rabbitmq_url), "test", made_anew, confirm_seconds=1.0)
+    publisher = Publisher(proxy.url(rabbitmq_url), "test", Topology(made_anew), confirm_seconds=1.0)
     yield publisher
     await publisher.close()
 
@@ -92,7 +92,7 @@ async def test_a_queue_that_a_killed_broker_left_broken_is_made_anew(
     rabbitmq_server: servers.BrokerServer, rabbitmq_url: str
 ) -> None:
     """RabbitMQ 3.x forgets half of a quorum queue when it is killed soon after the declaration."""
-    publisher = Publisher(rabbitmq_url, "test", lambda: None, 0.5, broken_seconds=2.0)
+    publisher = Publisher(rabbitmq_url, "test", Topology(), 0.5, broken_seconds=2.0)
     await publisher.publish(rows(3))
     await asyncio.to_thread(rabbitmq_server.kill)
     await asyncio.to_thread(rabbitmq_server.start)
@@ -201,7 +201,7 @@ async def test_connecting_to_a_silent_broker_is_given_up_in_bounded_time(
 
 
 async def test_an_absent_broker_is_reported_at_once() -> None:
-    publisher = Publisher("amqp://guest:guest@127.0.0.1:1/", "test", lambda: None)
+    publisher = Publisher("amqp://guest:guest@127.0.0.1:1/", "test", Topology())
     async with asyncio.timeout(1):
         with pytest.raises(BrokerUnavailable):
             await publisher.publish(rows(1))
@@ -209,7 +209,7 @@ async def test_an_absent_broker_is_reported_at_once() -> None:
 
 async def test_a_refused_password_is_in_no_message(rabbitmq_url: str) -> None:
     url = rabbitmq_url.replace("guest:guest", "guest:wr0ng-secret")
-    publisher = Publisher(url, "test", lambda: None)
+    publisher = Publisher(url, "test", Topology())
     with pytest.raises(BrokerUnavailable) as refused:
         await publisher.publish(rows(1))
     assert "wr0ng-secret" not in str(refused.value)
@@ -266,7 +266,7 @@ async def test_the_circuit_is_not_in_the_message(publisher: Publisher, looker: O
 async def test_the_watch_declares_a_missing_queue_and_says_so(
     rabbitmq_url: str, looker: Operator, made_anew: Made
 ) -> None:
-    watch = QueueWatch(rabbitmq_url, "test", made_anew)
+    watch = QueueWatch(rabbitmq_url, "test", Topology(made_anew))
     assert (await watch.look()).ready == 0
     await looker.put(b"{}")
     await ready(looker, 1)

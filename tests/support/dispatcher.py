@@ -19,6 +19,7 @@ from infrastructure.postgres.leases import PostgresLeases
 from infrastructure.postgres.outbox import PostgresOutbox
 from infrastructure.postgres.task_queries import PostgresTaskQueries
 from infrastructure.rabbitmq.publisher import Publisher
+from infrastructure.rabbitmq.topology import Topology
 from tests.support import tasks
 
 WINDOW = 1_000
@@ -134,7 +135,7 @@ class Dispatcher:
 async def dispatching(database_url: str, rabbitmq_url: str) -> AsyncIterator[Dispatcher]:
     """A dispatcher at work."""
     database = Database(database_url, size=6, application_name="test dispatcher")
-    publisher = Publisher(rabbitmq_url, "test dispatcher", lambda: None)
+    publisher = Publisher(rabbitmq_url, "test dispatcher", Topology())
     dispatcher = Dispatcher(database, publisher)
     await publisher.open()
     running = asyncio.create_task(dispatcher.run())

@@ -104,7 +104,7 @@ async def test_one_bad_row_never_stops_the_rows_behind_it(
     ids = await submit(store, 3 * WINDOW)
     broker.poison = {ids[0]}
     for task_id in ids[1:]:
-        await eventually(lambda task_id=task_id: task_id in broker.sent)  # type: ignore[misc]
+        await eventually(lambda task_id=task_id: task_id in broker.sent)
         await store.append([tasks.claim(await tasks.load(store, task_id))])
     broker.poison.clear()
     await eventually(lambda: ids[0] in broker.sent)

@@ -69,37 +69,17 @@ async def test_rows_of_an_empty_queue_wait_again(store: FlakyStore, queue: FakeQ
     running.cancel()
 
 
-async def test_a_queue_made_anew_sends_everything_again_at_once(
+async def test_a_queue_that_is_gone_makes_everything_wait_again_at_once(
     store: FlakyStore, queue: FakeQueue
 ) -> None:
     await dispatch(store, 3)
     queue.ready = 3
     woken = asyncio.Event()
     redispatcher = Redispatcher(store, queue, 600.0, woken.set)
-    running = asyncio.create_task(redispatcher.run())
-    await eventually(lambda: queue.looks > 0)
-    redispatcher.queue_made_anew()
-    await asyncio.wait_for(woken.wait(), 1)
+    await redispatcher.sample()
+    await redispatcher.forget_all()
+    assert woken.is_set()
     assert await numbers(store) == 0
-    running.cancel()
-
-
-async def test_that_the_queue_was_made_anew_is_remembered_until_it_was_acted_on(
-    store: FlakyStore, queue: FakeQueue
-) -> None:
-    await dispatch(store, 3)
-    redispatcher = Redispatcher(store, queue, 600.0, lambda: None)
-
-    async def refuse(_numbers: object) -> int:
-        raise StoreUnavailable("the test has taken it away")
-
-    redispatcher.queue_made_anew()
-    store.forget, forget = refuse, store.forget  # type: ignore[assignment,method-assign]
-    with pytest.raises(StoreUnavailable):
-        await redispatcher.sample()
-    store.forget = forget  # type: ignore[method-assign]
-    assert await redispatcher.sample() == 3
-    assert await redispatcher.sample() == 0
 
 
 async def test_it_survives_absences_of_both_sides(store: FlakyStore, queue: FakeQueue) -> None:
