@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import AsyncIterator
 from urllib.parse import urlsplit, urlunsplit
 
@@ -18,7 +19,8 @@ class TcpProxy:
         swallowing: discard what the server says; `swallowed` is set when it says something.
     """
 
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> None:
+        self._tls = tls
         self.refusing = False
         self.connections = 0
         self.delay_seconds = 0.0
@@ -34,7 +36,7 @@ class TcpProxy:
 
     async def start(self) -> None:
         """Listen on a free port of the loopback interface."""
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0, ssl=self._tls)
 
     def url(self, url: str) -> str:
         """Return a server's URL changed to lead through this proxy."""
@@ -111,12 +113,12 @@ class TcpProxy:
 
 
 @contextlib.asynccontextmanager
-async def proxied(url: str) -> AsyncIterator[TcpProxy]:
-    """A proxy in front of the server that a URL names."""
+async def proxied(url: str, tls: ssl.SSLContext | None = None) -> AsyncIterator[TcpProxy]:
+    """A proxy in front of the server that a URL names, which may speak TLS to its clients."""
     parts = urlsplit(url)
     assert parts.hostname is not None
     assert parts.port is not None
-    proxy = TcpProxy(parts.hostname, parts.port)
+    proxy = TcpProxy(parts.hostname, parts.port, tls)
     await proxy.start()
     try:
         yield proxy
