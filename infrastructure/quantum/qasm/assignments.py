@@ -6,6 +6,7 @@ from openqasm3 import ast
 
 from infrastructure.quantum.qasm.errors import Code
 from infrastructure.quantum.qasm.gates import Gates
+from infrastructure.quantum.qasm.indexing import Index, indices_of
 from infrastructure.quantum.qasm.state import Qubits, Variable
 from infrastructure.quantum.qasm.types import (
     BIT,
@@ -18,11 +19,12 @@ from infrastructure.quantum.qasm.types import (
     Type,
     Unknown,
     Value,
+    rows,
 )
-from infrastructure.quantum.qasm.values import bits_of, from_bits
+from infrastructure.quantum.qasm.values import bits_of, from_bits, scalar
+from infrastructure.quantum.qasm.wires import Bit
 
 LValue: TypeAlias = ast.Identifier | ast.IndexedIdentifier
-_Index: TypeAlias = ast.DiscreteSet | ast.Expression | ast.RangeDefinition
 
 
 class Assignments(Gates):
@@ -35,7 +37,7 @@ class Assignments(Gates):
             self.assign(variable, self.convert(value, variable.type, node))
         elif isinstance(variable.type, ArrayOf):
             data = self.data(variable)
-            indices = _flat(target)
+            indices = indices_of(target.indices)
             changed = self._with_part(variable.type, data, indices, value, node)
             self.assign(variable, changed)
         else:
@@ -55,45 +57,36 @@ class Assignments(Gates):
         return symbol
 
     def _with_part(
-        self, kind: Type, data: Data, indices: list[_Index], value: Value, node: ast.QASMNode
+        self, kind: Type, data: Data, indices: list[Index], value: Value, node: ast.QASMNode
     ) -> Data:
         """Return data of an array or element with one part replaced."""
         if not indices:
             return self.convert(value, kind, node)
         if not isinstance(kind, ArrayOf):
-            assert kind.bits is not None
             bits = list(bits_of(kind, data))
             self._replace_bits(bits, indices, value, node)
             return from_bits(kind, tuple(bits))
-        assert isinstance(data, list)
-        inner: Type = kind.element
-        if len(kind.shape) > 1:
-            inner = ArrayOf(kind.element, kind.shape[1:])
         index, *rest = indices
-        changed = list(data)
+        changed = list(rows(kind, data))
         if isinstance(index, (ast.DiscreteSet, ast.RangeDefinition)):
             places = self.positions(index, kind.shape[0], node)
-            if not isinstance(value.data, list) or len(value.data) != len(places):
-                raise self.error(
-                    Code.TYPE_ERROR, f"{value.type} does not fill {len(places)} elements", node
-                )
-            assert isinstance(value.type, ArrayOf)
-            row = value.type.element
-            for place, element in zip(places, value.data, strict=True):
-                part = Value(
-                    ArrayOf(row, value.type.shape[1:]) if len(value.type.shape) > 1 else row, element
-                )
-                changed[place] = self._with_part(inner, changed[place], rest, part, node)
+            for place, part in zip(places, self._parts_of(value, len(places), node), strict=True):
+                changed[place] = self._with_part(kind.inner, changed[place], rest, part, node)
         else:
             place = self.position(index, kind.shape[0], node)
-            changed[place] = self._with_part(inner, changed[place], rest, value, node)
+            changed[place] = self._with_part(kind.inner, changed[place], rest, value, node)
         return changed
+
+    def _parts_of(self, value: Value, count: int, node: ast.QASMNode) -> list[Value]:
+        kind, data = value
+        if not isinstance(kind, ArrayOf) or kind.shape[0] != count:
+            raise self.error(Code.TYPE_ERROR, f"{kind} does not fill {count} elements", node)
+        return [Value(kind.inner, element) for element in rows(kind, data)]
 
     def _assign_bits_of(
         self, variable: Variable, target: ast.IndexedIdentifier, value: Value, node: ast.QASMNode
     ) -> None:
-        kind = variable.type
-        assert isinstance(kind, Scalar)
+        kind = scalar(variable.type)
         if kind.bits is None or (kind.kind in (Kind.BIT, Kind.BOOL) and kind.width is None):
             raise self.error(Code.TYPE_ERROR, f"'{variable.name}' has no parts", target)
         data = self.data(variable)
@@ -101,16 +94,20 @@ class Assignments(Gates):
             data = self.read(variable, target).data
         bits = list(bits_of(kind, data))
         if variable.storage is None:
-            self._replace_bits(bits, _flat(target), value, node)
+            self._replace_bits(bits, indices_of(target.indices), value, node)
             self.assign(variable, from_bits(kind, tuple(bits)))
             return
-        places, is_bit = self._places(_flat(target), len(bits), node)
+        places, is_bit = self._places(indices_of(target.indices), len(bits), node)
         part = self.variable(variable.name, _bits_type(len(places), scalar=is_bit), 0)
         part.storage = tuple(variable.storage[place] for place in places)
         self.assign(part, self.convert(value, part.type, node))
 
     def _replace_bits(
-        self, bits: list, indices: list[_Index], value: Value, node: ast.QASMNode  # type: ignore[type-arg]
+        self,
+        bits: list[Bit],
+        indices: list[Index],
+        value: Value,
+        node: ast.QASMNode,
     ) -> None:
         places, is_bit = self._places(indices, len(bits), node)
         kind = _bits_type(len(places), scalar=is_bit)
@@ -118,7 +115,9 @@ class Assignments(Gates):
         for place, bit in zip(places, new, strict=True):
             bits[place] = bit
 
-    def _places(self, indices: list[_Index], size: int, node: ast.QASMNode) -> tuple[list[int], bool]:
+    def _places(
+        self, indices: list[Index], size: int, node: ast.QASMNode
+    ) -> tuple[list[int], bool]:
         if len(indices) != 1:
             raise self.error(Code.TYPE_ERROR, "bits have one index", node)
         index = indices[0]
@@ -148,7 +147,7 @@ class Assignments(Gates):
         bits: Bits = tuple(self._measured_bit(qubit) for qubit in qubits.indices)
         return Value(kind, from_bits(kind, bits))
 
-    def _measured_bit(self, qubit: int):  # type: ignore[no-untyped-def]
+    def _measured_bit(self, qubit: int) -> Bit:
         clbit = self.builder.scratch_clbit()
         self._temporary.append(clbit)
         self.measure_into(qubit, clbit)
@@ -189,8 +188,7 @@ class Assignments(Gates):
             raise self.error(Code.TYPE_ERROR, f"'{variable.name}' has no parts", target)
         storage = variable.storage
         for index in target.indices:
-            elements = [index] if isinstance(index, ast.DiscreteSet) else index
-            places, _ = self._places(list(elements), len(storage), target)
+            places, _ = self._places(indices_of([index]), len(storage), target)
             storage = tuple(storage[place] for place in places)
         return storage
 
@@ -207,10 +205,3 @@ class Assignments(Gates):
 
 def _bits_type(size: int, *, scalar: bool) -> Scalar:
     return BIT if scalar else Scalar(Kind.BIT, size)
-
-
-def _flat(target: ast.IndexedIdentifier) -> list[_Index]:
-    flat: list[_Index] = []
-    for index in target.indices:
-        flat.extend([index] if isinstance(index, ast.DiscreteSet) else index)
-    return flat

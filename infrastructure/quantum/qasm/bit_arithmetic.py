@@ -1,6 +1,7 @@
 """Operators on values that depend on measurement outcomes, done bit by bit."""
 
 from infrastructure.quantum.qasm import wires
+from infrastructure.quantum.qasm.errors import Code
 from infrastructure.quantum.qasm.operators import (
     COMPARISONS,
     LOGICAL,
@@ -17,11 +18,13 @@ from infrastructure.quantum.qasm.values import (
     Undecided,
     bits_of,
     convert,
+    failure,
     from_bits,
-    mismatch,
     resized,
+    scalar,
     truth,
     undecided,
+    whole,
 )
 from infrastructure.quantum.qasm.wires import Bit
 
@@ -30,7 +33,7 @@ _BITWISE = {"&": wires.both, "|": wires.either, "^": wires.differ}
 
 def binary(state: State, symbol: str, left: Value, right: Value) -> Value:
     """Return `left symbol right` where at least one operand depends on an outcome."""
-    assert isinstance(left.type, Scalar) and isinstance(right.type, Scalar)
+    left_type, right_type = scalar(left.type), scalar(right.type)
     if symbol in LOGICAL:
         combine = wires.both if symbol == "&&" else wires.either
         bit = combine(truth(_bits(left)), truth(_bits(right)))
@@ -38,7 +41,7 @@ def binary(state: State, symbol: str, left: Value, right: Value) -> Value:
     if symbol in COMPARISONS:
         return Value(BOOL, from_bits(BOOL, (_compare(state, symbol, left, right),)))
     if symbol in _BITWISE:
-        kind = bitwise_type(symbol, left.type, right.type)
+        kind = bitwise_type(symbol, left_type, right_type)
         pairs = zip(_widened(left, kind), _widened(right, kind), strict=True)
         bits = tuple(state.compact(_BITWISE[symbol](one, two)) for one, two in pairs)
         return Value(kind, from_bits(kind, bits))
@@ -49,8 +52,7 @@ def binary(state: State, symbol: str, left: Value, right: Value) -> Value:
 
 def unary(state: State, symbol: str, operand: Value) -> Value:
     """Return `symbol operand` where the operand depends on an outcome."""
-    kind = operand.type
-    assert isinstance(kind, Scalar)
+    kind = scalar(operand.type)
     bits = _bits(operand)
     if symbol == "!":
         return Value(BOOL, from_bits(BOOL, (state.compact(wires.invert(truth(bits))),)))
@@ -67,30 +69,25 @@ def add(state: State, one: Bits, two: Bits) -> Bits:
 
 
 def _bits(value: Value) -> Bits:
-    kind = value.type
-    if not isinstance(kind, Scalar):
-        raise mismatch(kind, "a scalar")
+    kind = scalar(value.type)
     if kind.bits is None:
         return (bool(convert(value, BOOL)),)
     return bits_of(kind, value.data)
 
 
 def _widened(value: Value, kind: Scalar) -> Bits:
-    assert isinstance(value.type, Scalar)
-    if value.type.bits is None:
-        raise mismatch(value.type, kind)
-    return resized(value.type, bits_of(value.type, value.data), kind.bits or 1)
+    source = scalar(value.type)
+    return resized(source, bits_of(source, value.data), kind.bits or 1)
 
 
 def _shift(symbol: str, left: Value, right: Value) -> Value:
-    assert isinstance(left.type, Scalar)
     if isinstance(right.data, tuple):
         raise undecided(right.data)
-    kind = shift_type(left.type)
-    distance = convert(right, Scalar(Kind.UINT))
+    kind = shift_type(scalar(left.type))
     bits = _widened(left, kind)
-    assert isinstance(distance, int)
-    distance = min(distance, len(bits))
+    distance = min(whole(right), len(bits))
+    if distance < 0:
+        raise failure(Code.INVALID_VALUE, f"a shift by {distance} bits has no meaning")
     filler = bits[-1] if kind.kind is Kind.INT else False
     if symbol == "<<":
         shifted = (False,) * distance + bits[: len(bits) - distance]
@@ -100,7 +97,6 @@ def _shift(symbol: str, left: Value, right: Value) -> Value:
 
 
 def _compare(state: State, symbol: str, left: Value, right: Value) -> Bit:
-    assert isinstance(left.type, Scalar) and isinstance(right.type, Scalar)
     kind = _comparable(left, right)
     one, two = _widened(left, kind), _widened(right, kind)
     if symbol in ("==", "!="):
@@ -115,15 +111,12 @@ def _compare(state: State, symbol: str, left: Value, right: Value) -> Bit:
 
 
 def _comparable(left: Value, right: Value) -> Scalar:
-    assert isinstance(left.type, Scalar) and isinstance(right.type, Scalar)
-    for value in (left, right):
-        assert isinstance(value.type, Scalar)
-        if value.type.bits is None:
-            other = right if value is left else left
-            raise undecided(bits_of(other.type, other.data))
-    if left.type == right.type:
-        return left.type
-    one, two = integer_type(left.type), integer_type(right.type)
+    left_type, right_type = scalar(left.type), scalar(right.type)
+    if left_type.bits is None or right_type.bits is None:
+        raise Undecided(_first_wire(left, right))
+    if left_type == right_type:
+        return left_type
+    one, two = integer_type(left_type), integer_type(right_type)
     width = max(one.bits or 0, two.bits or 0)
     mixed = one.kind is not two.kind
     return Scalar(Kind.INT if mixed else one.kind, width + 1 if mixed else width)
@@ -137,11 +130,11 @@ def _less(state: State, one: Bits, two: Bits) -> Bit:
 
 
 def _arithmetic(state: State, symbol: str, left: Value, right: Value) -> Value:
-    assert isinstance(left.type, Scalar) and isinstance(right.type, Scalar)
-    kind = arithmetic_type(symbol, left.type, right.type)
+    left_type, right_type = scalar(left.type), scalar(right.type)
+    kind = arithmetic_type(symbol, left_type, right_type)
     if symbol not in ("+", "-", "*") or kind.bits is None:
         raise Undecided(_first_wire(left, right))
-    if kind.kind is Kind.ANGLE and symbol != "*" and left.type != right.type:
+    if kind.kind is Kind.ANGLE and symbol != "*" and left_type != right_type:
         raise Undecided(_first_wire(left, right))
     one, two = _widened(left, kind), _widened(right, kind)
     if symbol == "*":

@@ -12,10 +12,11 @@ from openqasm3 import ast
 
 from infrastructure.quantum.qasm.declarations import Declarations
 from infrastructure.quantum.qasm.errors import Code
-from infrastructure.quantum.qasm.state import Branch, Variable
+from infrastructure.quantum.qasm.joining import Branch
+from infrastructure.quantum.qasm.state import Variable
 from infrastructure.quantum.qasm.types import BOOL, Scalar, Value
 from infrastructure.quantum.qasm.values import Undecided, bits_of, truth
-from infrastructure.quantum.qasm.wires import Bit, Wire, both, either, invert
+from infrastructure.quantum.qasm.wires import Bit, Tap, Wire, both, either, invert
 
 _MAX_SPLITS = 10
 
@@ -39,8 +40,9 @@ class Branching(Declarations):
         except Undecided as demand:
             if not self.builder.forget(mark):
                 raise self._too_dependent(node) from None
-            if isinstance(node, ast.ClassicalDeclaration) and node.init_expression is not None:
-                self._declare_then_assign(node)
+            initial = node.init_expression if isinstance(node, ast.ClassicalDeclaration) else None
+            if isinstance(node, ast.ClassicalDeclaration) and isinstance(initial, ast.Expression):
+                self._declare_then_assign(node, initial)
             else:
                 self._split(node, demand.wire)
         finally:
@@ -51,11 +53,10 @@ class Branching(Declarations):
         """Run one statement, whose needs are met."""
         raise NotImplementedError
 
-    def _declare_then_assign(self, node: ast.ClassicalDeclaration) -> None:
-        assert isinstance(node.init_expression, ast.Expression)
+    def _declare_then_assign(self, node: ast.ClassicalDeclaration, initial: ast.Expression) -> None:
         declaration = ast.ClassicalDeclaration(node.type, node.identifier)
         equals = ast.AssignmentOperator["="]
-        assignment = ast.ClassicalAssignment(node.identifier, equals, node.init_expression)
+        assignment = ast.ClassicalAssignment(node.identifier, equals, initial)
         for part in (declaration, assignment):
             part.span = node.span
             self.run(part)
@@ -77,7 +78,10 @@ class Branching(Declarations):
         )
 
     def branch(
-        self, condition: Bit, action: Callable[[], None], otherwise: Callable[[], None] | None = None
+        self,
+        condition: Bit,
+        action: Callable[[], None],
+        otherwise: Callable[[], None] | None = None,
     ) -> None:
         """Do one of two things, as a condition says."""
         if not isinstance(condition, Wire):
@@ -93,7 +97,7 @@ class Branching(Declarations):
 
     def _assuming(self, condition: Wire, action: Callable[[], None], *, holds: bool) -> Branch:
         def act() -> None:
-            if condition.clbit is not None:
+            if isinstance(condition, Tap):
                 self.know(condition.clbit, holds)
             elif condition.size == 1:
                 self.know(min(condition.reads), not holds)
@@ -151,7 +155,7 @@ class Branching(Declarations):
         def act() -> None:
             for flag in self.flags:
                 raised = self._flag(flag)
-                if isinstance(raised, Wire) and raised.clbit is not None:
+                if isinstance(raised, Tap):
                     self.know(raised.clbit, False)
             action()
 
@@ -160,7 +164,7 @@ class Branching(Declarations):
     @contextmanager
     def flag(self) -> Iterator[Variable]:
         """Return a new flag for jumps out of what follows."""
-        flag = self.variable("", BOOL, False)  # noqa: FBT003 - the flag's initial value
+        flag = self.variable("", BOOL, False)
         self.flags.append(flag)
         try:
             yield flag
@@ -170,7 +174,7 @@ class Branching(Declarations):
 
     def jump(self, flag: Variable) -> None:
         """Jump to where a flag leads."""
-        self.assign(flag, True)  # noqa: FBT003 - the flag's value
+        self.assign(flag, True)
         self._jumps += 1
 
     # Statements
@@ -189,7 +193,7 @@ class Branching(Declarations):
         if not isinstance(target.type, Scalar) or target.type.bits is None:
             raise self.error(Code.TYPE_ERROR, f"'switch' cannot choose by {target.type}", node)
         if isinstance(target.data, tuple):
-            settled = tuple(self.settle(bit) for bit in target.data)
+            settled = tuple([self.settled(bit) for bit in target.data])
             target = Value(target.type, settled)
         seen: set[int] = set()
         unmatched: Bit = True

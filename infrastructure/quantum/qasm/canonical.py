@@ -14,9 +14,8 @@ def canonical_text(circuit: QuantumCircuit) -> str:
     Angles are written so that they can be read back exactly.
     """
     head = [f"qubits {circuit.num_qubits}", *(f"bits {r.size}" for r in circuit.cregs)]
-    places = {bit: place for place, bit in enumerate((*circuit.qubits, *circuit.clbits))}
-    for place, bit in enumerate(circuit.clbits):
-        places[bit] = place
+    places: dict[object, int] = {bit: place for place, bit in enumerate(circuit.qubits)}
+    places |= {bit: place for place, bit in enumerate(circuit.clbits)}
     return "\n".join([*head, *_lines(circuit, places)])
 
 

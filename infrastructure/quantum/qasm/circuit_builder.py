@@ -6,7 +6,16 @@ from dataclasses import dataclass, field
 
 from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister
 from qiskit._accelerate.circuit import StandardGate
-from qiskit.circuit import CircuitInstruction, Clbit, Gate, IfElseOp, Operation, Qubit, Store, WhileLoopOp
+from qiskit.circuit import (
+    CircuitInstruction,
+    Clbit,
+    Gate,
+    IfElseOp,
+    Operation,
+    Qubit,
+    Store,
+    WhileLoopOp,
+)
 from qiskit.circuit.classical import expr, types
 from qiskit.circuit.library import Barrier, Measure, Reset
 
@@ -168,7 +177,9 @@ class CircuitBuilder:
         operands = [all_qubits[index] for index in qubits]
         self._append(CircuitInstruction.from_standard(gate, operands, params))
 
-    def apply(self, operation: Operation, qubits: Sequence[int], clbits: Sequence[int] = ()) -> None:
+    def apply(
+        self, operation: Operation, qubits: Sequence[int], clbits: Sequence[int] = ()
+    ) -> None:
         """Apply an operation to different qubits and classical bits."""
         self.count(1)
         self.names.add(operation.name)
@@ -194,7 +205,9 @@ class CircuitBuilder:
         if self._finished and not self._finished.isdisjoint(qubits):
             self.reused = True
 
-    def gate(self, gate: StandardGate | Gate, params: Sequence[float], qubits: Sequence[int]) -> None:
+    def gate(
+        self, gate: StandardGate | Gate, params: Sequence[float], qubits: Sequence[int]
+    ) -> None:
         """Apply a gate to different qubits."""
         if not isinstance(gate, StandardGate):
             self._use(qubits)
@@ -267,7 +280,8 @@ class CircuitBuilder:
     def _bodies(
         self, condition: Wire, blocks: list[Block]
     ) -> tuple[list[int], list[int], list[QuantumCircuit]]:
-        qubits = sorted(set().union(*(block.qubits for block in blocks)))
+        # Aer drops branches that touch no qubit at all, so that one at least is named.
+        qubits = sorted(set().union(*(block.qubits for block in blocks))) or [0]
         clbits = sorted(condition.reads.union(*(block.clbits for block in blocks)))
         wires = [self.qubits[index] for index in qubits]
         bits = [self.clbits[index] for index in clbits]

@@ -14,7 +14,7 @@ from qiskit.circuit import Gate
 from qiskit.circuit.library import MCPhaseGate, MCXGate, UnitaryGate
 
 from infrastructure.quantum.qasm.errors import Code
-from infrastructure.quantum.qasm.ops import Op, bare, defined
+from infrastructure.quantum.qasm.ops import Matrix, Op, bare, defined
 from infrastructure.quantum.qasm.values import failure
 
 Lowered: TypeAlias = tuple[G | Gate, tuple[float, ...], tuple[int, ...]]
@@ -57,8 +57,10 @@ def lower(op: Op) -> Iterator[Lowered]:
         yield op.gate, op.params, op.qubits
         return
     op = bare(op)
-    if op.gate is None:
-        yield from _matrix(op)
+    if op.matrix is not None:
+        yield from _matrix(op, op.matrix)
+    elif op.gate is None:
+        return
     elif (named := _NAMED.get((op.gate, op.controls))) is not None:
         yield named, op.params, op.qubits
     elif op.gate in _PHASES:
@@ -66,7 +68,7 @@ def lower(op: Op) -> Iterator[Lowered]:
     elif (rule := _RULES.get(op.gate)) is not None:
         yield from rule(op)
     else:
-        for part in defined(op):
+        for part in defined(op, op.gate):
             yield from lower(part)
 
 
@@ -120,10 +122,10 @@ def _phase_gate(op: Op) -> Iterator[Lowered]:
 
 def _rotation_y_or_z(op: Op) -> Iterator[Lowered]:
     half, target = op.params[0] / 2, op.qubits[-1:]
-    assert op.gate is not None
-    yield op.gate, (half,), target
+    rotation = G.RY if op.gate is G.RY else G.RZ
+    yield rotation, (half,), target
     yield _controlled_x(op.qubits)
-    yield op.gate, (-half,), target
+    yield rotation, (-half,), target
     yield _controlled_x(op.qubits)
 
 
@@ -191,9 +193,7 @@ def _conjugated(before: G, after: G, places: tuple[int, ...]) -> Callable[[Op], 
     return rule
 
 
-def _matrix(op: Op) -> Iterator[Lowered]:
-    matrix = op.matrix
-    assert matrix is not None
+def _matrix(op: Op, matrix: Matrix) -> Iterator[Lowered]:
     if op.controls:
         if len(op.qubits) > _MAX_MATRIX_QUBITS:
             raise failure(

@@ -26,8 +26,8 @@ class DeclarationParser(ExpressionParser):
         self.in_loop = False
 
     @abstractmethod
-    def statement(self) -> ast.Statement | ast.Pragma:
-        """Parse one statement."""
+    def inner_statement(self) -> ast.Statement:
+        """Parse one statement of a body."""
 
     def refuse_in_gate(self, what: str, offset: int) -> None:
         """Refuse what has no place in the body of a gate."""
@@ -44,9 +44,7 @@ class DeclarationParser(ExpressionParser):
         statements = []
         with self.nested(), self._inside(is_global=False):
             while not self.at("}"):
-                node = self.statement()
-                assert isinstance(node, ast.Statement)
-                statements.append(node)
+                statements.append(self.inner_statement())
         self.expect("}")
         return statements
 
@@ -68,9 +66,7 @@ class DeclarationParser(ExpressionParser):
             if self.at("{"):
                 return self.scope()
             with self.nested():
-                node = self.statement()
-                assert isinstance(node, ast.Statement)
-                return [node]
+                return [self.inner_statement()]
 
     def measurement(self) -> ast.QuantumMeasurement:
         """Parse `measure` and its operand."""
@@ -158,20 +154,18 @@ class DeclarationParser(ExpressionParser):
     def variable(self, keyword: Token) -> ast.Statement:
         """Parse the declaration of a variable."""
         self.refuse_in_gate("a declaration", keyword.start)
-        declared = self.scalar_type()
+        return self._classical(self.scalar_type())
+
+    def _classical(self, declared: ast.ClassicalType) -> ast.Statement:
         name = self.identifier()
         value = self._initial_value() if self.accept("=") else None
         self.expect(";")
         return ast.ClassicalDeclaration(declared, name, value)
 
-    def array(self, keyword: Token) -> ast.Statement:
+    def array(self, _: Token) -> ast.Statement:
         """Parse the declaration of an array."""
         self._require_global("arrays")
-        declared = self.array_type()
-        name = self.identifier()
-        value = self._initial_value() if self.accept("=") else None
-        self.expect(";")
-        return ast.ClassicalDeclaration(declared, name, value)
+        return self._classical(self.array_type())
 
     def _initial_value(self) -> ast.Expression | ast.QuantumMeasurement:
         if self.at("{"):
@@ -186,7 +180,7 @@ class DeclarationParser(ExpressionParser):
         self.expect("=")
         value = self._initial_value()
         self.expect(";")
-        return ast.ConstantDeclaration(declared, name, value)
+        return ast.ConstantDeclaration(declared, name, value)  # type: ignore[arg-type]
 
     def interface(self, keyword: Token) -> ast.Statement:
         """Parse `input` or `output`."""
@@ -204,7 +198,7 @@ class DeclarationParser(ExpressionParser):
         name, parameters, qubits = self._gate_signature()
         with self._inside(in_gate=True, in_loop=False):
             body = self.scope()
-        return ast.QuantumGateDefinition(name, parameters, qubits, body)
+        return ast.QuantumGateDefinition(name, parameters, qubits, body)  # type: ignore[arg-type]
 
     def _gate_signature(
         self,
@@ -278,7 +272,8 @@ class DeclarationParser(ExpressionParser):
             while self.accept(",") and not self.at("]"):
                 dimensions.append(self.expression())
         self.expect("]")
-        return self.located(ast.ArrayReferenceType(base, dimensions), start)
+        node = ast.ArrayReferenceType(base, dimensions)  # type: ignore[arg-type]
+        return self.located(node, start)
 
     def _accept_dimension_count(self) -> bool:
         if not self.accept("#"):

@@ -10,6 +10,7 @@ from infrastructure.quantum.qasm.assignments import Assignments
 from infrastructure.quantum.qasm.declaration_parser import OpaqueGateDeclaration
 from infrastructure.quantum.qasm.errors import Code, ProgramError
 from infrastructure.quantum.qasm.gate_library import INCLUDES
+from infrastructure.quantum.qasm.indexing import indices_of
 from infrastructure.quantum.qasm.program import ProgramLimits
 from infrastructure.quantum.qasm.source import Source
 from infrastructure.quantum.qasm.state import Qubits, Subroutine, Variable
@@ -54,7 +55,9 @@ class Declarations(Assignments):
         name = node.qubit.name
         size = 1 if node.size is None else self.plain_integer(node.size)
         if size < 0:
-            raise self.error(Code.INVALID_VALUE, f"a register of {size} qubits has no meaning", node)
+            raise self.error(
+                Code.INVALID_VALUE, f"a register of {size} qubits has no meaning", node
+            )
         try:
             self._add_qubits(name, size, scalar=node.size is None, node=node)
         except ProgramError as error:
@@ -116,18 +119,15 @@ class Declarations(Assignments):
         if isinstance(node, ast.ArrayLiteral):
             if not isinstance(kind, ArrayOf):
                 raise self.error(Code.TYPE_ERROR, f"an array cannot be used as {kind}", node)
-            return self._array_data(node, kind, kind.shape)
+            return self._array_data(node, kind)
         return self.convert(self.evaluate(node), kind, node)
 
-    def _array_data(
-        self, node: ast.ArrayLiteral, kind: ArrayOf, shape: tuple[int, ...]
-    ) -> list[Data]:
-        if len(node.values) != shape[0]:
+    def _array_data(self, node: ast.ArrayLiteral, kind: ArrayOf) -> list[Data]:
+        if len(node.values) != kind.shape[0]:
             raise self.error(
-                Code.TYPE_ERROR, f"{len(node.values)} values are given for {shape[0]}", node
+                Code.TYPE_ERROR, f"{len(node.values)} values are given for {kind.shape[0]}", node
             )
-        inner: Type = ArrayOf(kind.element, shape[1:]) if len(shape) > 1 else kind.element
-        return [self.initial_data(value, inner) for value in node.values]
+        return [self.initial_data(value, kind.inner) for value in node.values]
 
     def declare_constant(self, node: ast.ConstantDeclaration) -> None:
         """Declare a constant."""
@@ -155,13 +155,7 @@ class Declarations(Assignments):
             )
         self._supplied.add(name.name)
         given = self.parameters[name.name]
-        if isinstance(kind, Scalar) and kind.kind is Kind.BIT:
-            self.declare(name.name, self._bit_input(name, kind, given), name)
-        else:
-            self.define(name, kind, self._given_data(given, kind, name))
-
-    def _bit_input(self, name: ast.Identifier, kind: Scalar, given: ParameterValue) -> Variable:
-        return self.variable(name.name, kind, self._given_data(given, kind, name))
+        self.define(name, kind, self._given_data(given, kind, name))
 
     def _given_data(self, given: ParameterValue, kind: Type, node: ast.Identifier) -> Data:
         refusal = self.error(
@@ -170,8 +164,7 @@ class Declarations(Assignments):
         if isinstance(kind, ArrayOf):
             if not isinstance(given, list) or len(given) != kind.shape[0]:
                 raise refusal
-            inner = kind.element if len(kind.shape) == 1 else ArrayOf(kind.element, kind.shape[1:])
-            return [self._given_data(element, inner, node) for element in given]
+            return [self._given_data(element, kind.inner, node) for element in given]
         if isinstance(given, bool):
             value = Value(BOOL, given)
         elif isinstance(given, int):
@@ -216,29 +209,25 @@ class Declarations(Assignments):
         return Qubits(indices)
 
     def _alias_bits(self, node: ast.AliasStatement) -> None:
-        storage: tuple[int, ...] = ()
-        scalar = False
-        for part in _parts(node.value):
-            variable, bits, scalar = self._aliased_bits(part)
-            storage += bits
-        scalar = scalar and len(storage) == 1
-        kind = BIT if scalar else Scalar(Kind.BIT, len(storage))
+        parts = [self._aliased_bits(part) for part in _parts(node.value)]
+        storage = tuple(index for bits, _ in parts for index in bits)
+        is_bit = len(parts) == 1 and parts[0][1]
+        kind = BIT if is_bit else Scalar(Kind.BIT, len(storage))
         alias = self.variable(node.target.name, kind, 0)
         alias.storage = storage
         self.declare(node.target.name, alias, node)
 
-    def _aliased_bits(self, node: ast.Expression) -> tuple[Variable, tuple[int, ...], bool]:
+    def _aliased_bits(self, node: ast.Expression) -> tuple[tuple[int, ...], bool]:
         if isinstance(node, ast.IndexExpression):
-            variable, bits, _ = self._aliased_bits(node.collection)
-            elements = [node.index] if isinstance(node.index, ast.DiscreteSet) else node.index
-            places, scalar = self._places(list(elements), len(bits), node)
-            return variable, tuple(bits[place] for place in places), scalar
+            bits, _ = self._aliased_bits(node.collection)
+            places, is_bit = self._places(indices_of([node.index]), len(bits), node)
+            return tuple(bits[place] for place in places), is_bit
         symbol = self.lookup(node.name) if isinstance(node, ast.Identifier) else None
         if not isinstance(symbol, Variable) or symbol.storage is None:
             raise self.error(
                 Code.UNSUPPORTED_FEATURE, "aliases stand for qubits and global bits only", node
             )
-        return symbol, symbol.storage, symbol.type == BIT
+        return symbol.storage, symbol.type == BIT
 
     def define_subroutine(self, node: ast.SubroutineDefinition) -> None:
         """Define a subroutine."""

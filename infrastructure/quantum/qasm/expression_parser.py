@@ -176,9 +176,9 @@ class ExpressionParser(TokenStream):
             argument = self.expression()
             self.expect(")")
             return self.located(ast.Cast(target, argument), token.start)
-        if token.text == "durationof":
-            return self._duration_of()
-        self.unexpected("an expression")
+        if token.text != "durationof":
+            self.unexpected("an expression")
+        return self._duration_of()
 
     def _duration_of(self) -> ast.Expression:
         raise NotImplementedError
@@ -291,7 +291,7 @@ class ExpressionParser(TokenStream):
         self.expect("]")
         if not dimensions:
             self.fail("an array has at least one dimension", start)
-        return self.located(ast.ArrayType(base, dimensions), start)
+        return self.located(ast.ArrayType(base, dimensions), start)  # type: ignore[arg-type]
 
     def array_element_type(self) -> ast.ClassicalType:
         """Parse a type that elements of arrays may have."""

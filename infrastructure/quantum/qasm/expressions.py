@@ -2,15 +2,16 @@
 
 from abc import abstractmethod
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from openqasm3 import ast
 
 from infrastructure.quantum.qasm import bit_arithmetic, functions, operators
 from infrastructure.quantum.qasm.errors import Code, ProgramError
-from infrastructure.quantum.qasm.state import State, Variable
+from infrastructure.quantum.qasm.indexing import Indexing
+from infrastructure.quantum.qasm.state import Variable
 from infrastructure.quantum.qasm.types import (
-    BIT,
     BOOL,
     COMPLEX,
     DURATION,
@@ -31,9 +32,11 @@ from infrastructure.quantum.qasm.values import (
     bits_of,
     convert,
     from_bits,
-    mismatch,
+    real,
     resized,
+    scalar,
     undecided,
+    whole,
 )
 
 _SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
@@ -53,7 +56,7 @@ _UNSIZED = {
 _MAX_WIDTH = 4096
 
 
-class Expressions(State):
+class Expressions(Indexing):
     """Evaluates expressions to typed values; what depends on outcomes becomes bits on wires."""
 
     @abstractmethod
@@ -82,17 +85,6 @@ class Expressions(State):
         except ProgramError as error:
             raise self.error(error.code, error.message, node) from None
 
-    def plain_integer(self, node: ast.Expression) -> int:
-        """Return the value of an expression that has to be an integer known now."""
-        value = self.evaluate(node)
-        kind = value.type
-        if not isinstance(kind, Scalar) or not (kind.is_integer or kind.kind in (Kind.BIT, Kind.BOOL)):
-            raise self.error(Code.TYPE_ERROR, f"expected an integer, not {kind}", node)
-        if isinstance(value.data, tuple):
-            raise undecided(value.data)
-        assert isinstance(value.data, int)
-        return int(value.data)
-
     def radians(self, node: ast.Expression) -> float:
         """Return the value of an expression that has to be a finite angle known now."""
         value = self.evaluate(node)
@@ -100,8 +92,10 @@ class Expressions(State):
             raise undecided(value.data)
         if isinstance(value.type, Scalar) and value.type.kind in (Kind.COMPLEX, Kind.DURATION):
             raise self.error(Code.TYPE_ERROR, f"expected an angle, not {value.type}", node)
-        angle = self.convert(value, FLOAT, node)
-        assert isinstance(angle, float)
+        try:
+            angle = real(value)
+        except ProgramError as error:
+            raise self.error(error.code, error.message, node) from None
         if not -1e300 < angle < 1e300:  # noqa: PLR2004 - beyond, sums of angles overflow
             raise self.error(Code.INVALID_VALUE, f"{angle} is not a finite angle", node)
         return angle
@@ -126,8 +120,7 @@ class Expressions(State):
         return FLOAT if kind is Kind.FLOAT else Scalar(kind, width)
 
     def _array_type(self, node: ast.ArrayType) -> Type:
-        element = self.resolve_type(node.base_type)
-        assert isinstance(element, Scalar)
+        element = scalar(self.resolve_type(node.base_type))
         shape = tuple(self.plain_integer(dimension) for dimension in node.dimensions)
         total = 1
         for size in shape:
@@ -237,10 +230,10 @@ class Expressions(State):
         value = self.evaluate(node.argument)
         wanted = self.resolve_type(node.type)
         source = value.type
-        is_reading = isinstance(source, Scalar) and isinstance(wanted, Scalar)
-        if is_reading and wanted.kind is Kind.BIT and wanted.width and source.bits and not (
-            source.kind is Kind.BIT
-        ):
+        if not isinstance(wanted, Scalar) or not isinstance(source, Scalar):
+            return Value(wanted, convert(value, wanted))
+        is_reinterpreted = wanted.kind is Kind.BIT and source.kind is not Kind.BIT
+        if is_reinterpreted and wanted.width is not None and source.bits is not None:
             bits = resized(source, bits_of(source, value.data), wanted.width)
             return Value(wanted, from_bits(wanted, bits))
         return Value(wanted, convert(value, wanted))
@@ -258,15 +251,12 @@ class Expressions(State):
 
     def _builtin(self, name: str, arguments: list[Value]) -> Value:
         if name == "popcount":
-            add = lambda one, two: bit_arithmetic.add(self, one, two)  # noqa: E731
-            return functions.popcount(arguments[0], add)
+            return functions.popcount(arguments[0], partial(bit_arithmetic.add, self))
         for value in arguments[1:] if name in functions.BIT_FUNCTIONS else arguments:
             if isinstance(value.data, tuple):
                 raise undecided(value.data)
         if name in ("rotl", "rotr"):
-            distance = convert(arguments[1], INT)
-            assert isinstance(distance, int)
-            return functions.rotate(name, arguments[0], distance)
+            return functions.rotate(name, arguments[0], whole(arguments[1]))
         if name in ("mod", "pow"):
             symbol = "%" if name == "mod" else "**"
             self._require_scalars(ast.QASMNode(), *arguments)
@@ -288,97 +278,6 @@ class Expressions(State):
         """Return an indexed value."""
         value = self.evaluate(node.collection)
         return self.element(value, node.index, node)
-
-    def element(
-        self,
-        value: Value,
-        index: ast.DiscreteSet | list[ast.Expression | ast.RangeDefinition],
-        node: ast.QASMNode,
-    ) -> Value:
-        """Return the part of a value that one index operator selects."""
-        elements = [index] if isinstance(index, ast.DiscreteSet) else index
-        for element in elements:
-            value = self._selected(value, element, node)
-        return value
-
-    def _selected(
-        self,
-        value: Value,
-        index: ast.DiscreteSet | ast.Expression | ast.RangeDefinition,
-        node: ast.QASMNode,
-    ) -> Value:
-        kind = value.type
-        if isinstance(kind, ArrayOf):
-            return self._array_part(kind, value.data, index, node)
-        if kind.bits is None or (kind.kind is Kind.BIT and kind.width is None) or kind == BOOL:
-            raise mismatch(kind, "something with indices")
-        bits = bits_of(kind, value.data)
-        if isinstance(index, (ast.DiscreteSet, ast.RangeDefinition)):
-            chosen = tuple(bits[place] for place in self.positions(index, len(bits), node))
-            part = Scalar(Kind.BIT, len(chosen))
-            return Value(part, from_bits(part, chosen))
-        place = self.position(index, len(bits), node)
-        return Value(BIT, from_bits(BIT, (bits[place],)))
-
-    def _array_part(
-        self,
-        kind: ArrayOf,
-        data: Data,
-        index: ast.DiscreteSet | ast.Expression | ast.RangeDefinition,
-        node: ast.QASMNode,
-    ) -> Value:
-        assert isinstance(data, list)
-        if isinstance(index, (ast.DiscreteSet, ast.RangeDefinition)):
-            rows = [data[place] for place in self.positions(index, kind.shape[0], node)]
-            return Value(ArrayOf(kind.element, (len(rows), *kind.shape[1:])), rows)
-        part = data[self.position(index, kind.shape[0], node)]
-        if len(kind.shape) > 1:
-            return Value(ArrayOf(kind.element, kind.shape[1:]), part)
-        if isinstance(part, Unknown):
-            raise self.error(
-                Code.UNSUPPORTED_FEATURE, "the element depends on measurement outcomes", node
-            )
-        if isinstance(part, tuple):
-            part = from_bits(kind.element, self.refreshed(part))
-        return Value(kind.element, part)
-
-    def position(self, index: ast.Expression, size: int, node: ast.QASMNode) -> int:
-        """Return the place that an index names; negative ones count from the end."""
-        place = self.plain_integer(index)
-        if not -size <= place < size:
-            raise self.error(
-                Code.INDEX_OUT_OF_RANGE, f"index {place} is outside of 0 to {size - 1}", node
-            )
-        return place % size
-
-    def positions(
-        self, index: ast.DiscreteSet | ast.RangeDefinition, size: int, node: ast.QASMNode
-    ) -> list[int]:
-        """Return the places that a set or a range of indices names."""
-        if isinstance(index, ast.DiscreteSet):
-            return [self.position(value, size, node) for value in index.values]
-        places = []
-        for place in self.range_of(index, size):
-            if not -size <= place < size:
-                raise self.error(
-                    Code.INDEX_OUT_OF_RANGE, f"index {place} is outside of 0 to {size - 1}", node
-                )
-            places.append(place % size)
-        return places
-
-    def range_of(self, node: ast.RangeDefinition, size: int) -> range:
-        """Return the integers of a range, whose end is included, over `size` places."""
-        step = 1 if node.step is None else self.plain_integer(node.step)
-        if step == 0:
-            raise self.error(Code.INVALID_VALUE, "a range with step 0 has no end", node)
-        first, last = (0, size - 1) if step > 0 else (size - 1, 0)
-        start = first if node.start is None else self._bound(node.start, size)
-        end = last if node.end is None else self._bound(node.end, size)
-        return range(start, end + (1 if step > 0 else -1), step)
-
-    def _bound(self, node: ast.Expression, size: int) -> int:
-        bound = self.plain_integer(node)
-        return bound + size if bound < 0 else bound
 
 
 _EVALUATORS: dict[type, Callable[[Any, Any], Value]] = {
@@ -402,6 +301,4 @@ _EVALUATORS: dict[type, Callable[[Any, Any], Value]] = {
 
 def describe(symbol: object) -> str:
     """Return what kind of thing a name stands for, for a message."""
-    return {"Qubits": "qubits", "Subroutine": "a subroutine"}.get(
-        type(symbol).__name__, "a gate"
-    )
+    return {"Qubits": "qubits", "Subroutine": "a subroutine"}.get(type(symbol).__name__, "a gate")

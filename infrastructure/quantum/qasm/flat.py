@@ -13,8 +13,8 @@ from infrastructure.quantum.qasm.errors import ProgramError
 from infrastructure.quantum.qasm.gate_library import LIBRARY, LibraryGate
 from infrastructure.quantum.qasm.interpreter import Interpreter
 from infrastructure.quantum.qasm.source import SKIP, Source
-from infrastructure.quantum.qasm.statement_parser import StatementParser
 from infrastructure.quantum.qasm.state import Qubits, Variable
+from infrastructure.quantum.qasm.statement_parser import StatementParser
 from infrastructure.quantum.qasm.types import BIT
 
 _NAME = r"[A-Za-z_][A-Za-z0-9_]*+"
@@ -138,9 +138,7 @@ class FlatReader:
             return start
         if target is None:
             for qubit in qubits:
-                self._interpreter.measure_into(
-                    qubit, self._interpreter.builder.implicit_clbit()
-                )
+                self._interpreter.measure_into(qubit, self._interpreter.builder.implicit_clbit())
             return match.end()
         clbits = self._clbits(target)
         if len(clbits) != len(qubits):
@@ -173,6 +171,5 @@ def _plain(gate: LibraryGate) -> tuple[StandardGate, int, int] | None:
 
 
 def _parts(text: str) -> tuple[str, int | None]:
-    match = _OPERAND.match(text)
-    assert match is not None
-    return match[1], None if match[2] is None else int(match[2])
+    name, _, index = text.partition("[")
+    return name, int(index[:-1]) if index else None

@@ -3,11 +3,9 @@
 import cmath
 import math
 from collections.abc import Callable
-from typing import Any
 
 from infrastructure.quantum.qasm.errors import Code
 from infrastructure.quantum.qasm.types import (
-    ANGLE,
     COMPLEX,
     FLOAT,
     INT,
@@ -17,7 +15,16 @@ from infrastructure.quantum.qasm.types import (
     Scalar,
     Value,
 )
-from infrastructure.quantum.qasm.values import bits_of, convert, failure, from_bits, mismatch
+from infrastructure.quantum.qasm.values import (
+    bits_of,
+    convert,
+    failure,
+    from_bits,
+    mismatch,
+    real,
+    scalar,
+    whole,
+)
 
 CONSTANTS: dict[str, float] = {
     "pi": math.pi,
@@ -68,35 +75,34 @@ def check_arity(name: str, count: int) -> None:
 def plain_call(name: str, arguments: list[Value]) -> Value:
     """Return the result of a built-in function of plain arguments, `pow` and `mod` excepted."""
     value = arguments[0]
-    kind = value.type
-    if not isinstance(kind, Scalar):
-        raise mismatch(kind, f"an argument of '{name}'")
+    kind = scalar(value.type)
     try:
         return _call(name, kind, value)
     except (ValueError, OverflowError):
-        raise failure(
-            Code.INVALID_VALUE, f"'{name}' has no value for {value.data}"
-        ) from None
+        raise failure(Code.INVALID_VALUE, f"'{name}' has no value for {value.data}") from None
 
 
 def _call(name: str, kind: Scalar, value: Value) -> Value:
     if name in ("ceiling", "floor"):
-        number = convert(value, FLOAT)
-        assert isinstance(number, float)
+        number = real(value)
         return Value(INT, math.ceil(number) if name == "ceiling" else math.floor(number))
     if name in ("real", "imag"):
-        parts = convert(value, COMPLEX)
-        assert isinstance(parts, complex)
+        parts = _complex(value)
         return Value(FLOAT, parts.real if name == "real" else parts.imag)
     if kind.kind is Kind.COMPLEX:
         if name not in _COMPLEX:
             raise mismatch(kind, f"an argument of '{name}'")
-        return Value(COMPLEX, _COMPLEX[name](convert(value, COMPLEX)))  # type: ignore[arg-type]
-    number = convert(value, FLOAT)
-    assert isinstance(number, float)
+        return Value(COMPLEX, _COMPLEX[name](_complex(value)))
     if name == "abs":
-        return Value(kind, abs(value.data)) if kind.is_integer else Value(FLOAT, abs(number))  # type: ignore[arg-type]
-    return Value(FLOAT, _REAL[name](number))
+        return Value(INT, abs(whole(value))) if kind.is_integer else Value(FLOAT, abs(real(value)))
+    return Value(FLOAT, _REAL[name](real(value)))
+
+
+def _complex(value: Value) -> complex:
+    data = convert(value, COMPLEX)
+    if not isinstance(data, complex):
+        raise mismatch(value.type, COMPLEX)
+    return data
 
 
 def popcount(value: Value, add: Callable[[Bits, Bits], Bits]) -> Value:
@@ -126,12 +132,12 @@ def rotate(name: str, value: Value, distance: int) -> Value:
     """Return bits rotated: `rotl` towards the most significant one, `rotr` away from it."""
     bits = _bits(value, name)
     turn = (-distance if name == "rotl" else distance) % len(bits)
-    assert isinstance(value.type, Scalar)
-    return Value(value.type, from_bits(value.type, bits[turn:] + bits[:turn]))
+    kind = scalar(value.type)
+    return Value(kind, from_bits(kind, bits[turn:] + bits[:turn]))
 
 
 def _bits(value: Value, name: str) -> Bits:
-    kind: Any = value.type
-    if not isinstance(kind, Scalar) or kind.bits is None or kind == ANGLE:
+    kind = scalar(value.type)
+    if kind.bits is None:
         raise mismatch(kind, f"an argument of '{name}'")
     return bits_of(kind, value.data)

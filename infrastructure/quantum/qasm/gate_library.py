@@ -121,5 +121,5 @@ def _library() -> dict[str, LibraryGate]:
 LIBRARY: dict[str, LibraryGate] = _library()
 """The gates that every program knows, with or without `include`."""
 
-INCLUDES = frozenset({"stdgates.inc", "qelib1.inc", "qiskit_extended.inc"})
+INCLUDES = frozenset({"stdgates.inc", "qelib1.inc"})
 """Files whose gates are built in. No file is ever opened."""

@@ -7,7 +7,7 @@ import numpy as np
 from qiskit import QuantumCircuit
 from qiskit._accelerate.circuit import StandardGate as G
 from qiskit.quantum_info import Operator
-from scipy.linalg import schur
+from scipy.linalg import schur  # type: ignore[import-untyped]
 
 from infrastructure.quantum.qasm.controlled_gates import lower
 from infrastructure.quantum.qasm.errors import Code
@@ -40,16 +40,18 @@ def _inverse(op: Op) -> list[Op]:
         return [op]
     if gate in _INVERSES:
         return [op._replace(gate=_INVERSES[gate])]
+    undone = _angles_undone(gate, op.params)
+    return inverted(defined(op, gate)) if undone is None else [op._replace(params=undone)]
+
+
+def _angles_undone(gate: G, params: tuple[float, ...]) -> tuple[float, ...] | None:
+    """Return the angles of the inverse of a gate, if that is the same gate with other angles."""
     if gate in _ROTATIONS:
-        return [op._replace(params=(-op.params[0], *op.params[1:]))]
+        return (-params[0], *params[1:])
     if gate in (G.U, G.U3, G.CU):
-        theta, phi, lam, *gamma = op.params
-        undone = (-theta, -lam, -phi, *(-angle for angle in gamma))
-        return [op._replace(params=undone)]
-    if gate is G.U2:
-        phi, lam = op.params
-        return [op._replace(gate=G.U, params=(-math.pi / 2, -lam, -phi))]
-    return inverted(defined(op))
+        theta, phi, lam, *gamma = params
+        return (-theta, -lam, -phi, *(-angle for angle in gamma))
+    return None
 
 
 def raised(ops: list[Op], exponent: float, max_operations: int) -> list[Op]:
@@ -73,11 +75,19 @@ def raised(ops: list[Op], exponent: float, max_operations: int) -> list[Op]:
 
 
 def _power(op: Op, exponent: float) -> list[Op]:
-    gate = op.gate
-    if op.is_barrier or gate is G.I or exponent == 1:
+    if op.is_barrier or op.gate is G.I or exponent == 1:
         return [op]
-    if gate in _SELF_INVERSE and exponent.is_integer():
+    if op.gate in _SELF_INVERSE and exponent.is_integer():
         return [op] if exponent % 2 else []
+    turned = _turned(op, exponent)
+    if turned is not None:
+        return turned
+    return _inverse(op) if exponent == -1 else _matrix_power([op], exponent)
+
+
+def _turned(op: Op, exponent: float) -> list[Op] | None:
+    """Return a power of a gate that turns by an angle about an axis, exactly."""
+    gate = op.gate
     if gate in _ROTATIONS:
         return [op._replace(params=(op.params[0] * exponent, *op.params[1:]))]
     if gate in _PHASE_TURNS:
@@ -88,9 +98,7 @@ def _power(op: Op, exponent: float) -> list[Op]:
     if gate is G.Y:
         target = op.qubits[-1:]
         return [Op(G.Sdg, (), target), *_x_power(op, math.fmod(exponent, 2)), Op(G.S, (), target)]
-    if exponent == -1:
-        return _inverse(op)
-    return _matrix_power([op], exponent)
+    return None
 
 
 def _x_power(op: Op, turns: float) -> list[Op]:

@@ -14,7 +14,7 @@ from infrastructure.quantum.qasm.ops import Op, barrier, controlled, global_phas
 from infrastructure.quantum.qasm.program import ProgramLimits
 from infrastructure.quantum.qasm.quantum_operands import QuantumOperands
 from infrastructure.quantum.qasm.source import Source
-from infrastructure.quantum.qasm.state import Qubits, Variable
+from infrastructure.quantum.qasm.state import Qubits, Symbol, Variable
 from infrastructure.quantum.qasm.types import ANGLE
 
 _CACHED_LENGTH = 4096
@@ -86,7 +86,9 @@ class Gates(QuantumOperands):
                 raise self.error(error.code, error.message, node) from None
             raise
 
-    def _spread(self, ops: Iterator[Op] | list[Op], operands: list[Qubits], node: ast.QASMNode) -> None:
+    def _spread(
+        self, ops: Iterator[Op] | list[Op], operands: list[Qubits], node: ast.QASMNode
+    ) -> None:
         if all(operand.scalar for operand in operands):
             (qubits,) = self.broadcast(operands, node)
             self._emit_on(ops, qubits)
@@ -131,8 +133,7 @@ class Gates(QuantumOperands):
             match node.modifier.name:
                 case "inv":
                     exponents.append(-1.0)
-                case "pow":
-                    assert node.argument is not None
+                case "pow" if node.argument is not None:
                     exponents.append(self.radians(node.argument))
                 case name:
                     controls += [name == "ctrl"] * self._control_count(node)
@@ -189,7 +190,7 @@ class Gates(QuantumOperands):
                 Code.UNSUPPORTED_FEATURE, f"gate '{gate.name}' is opaque: nothing says what it does"
             )
         outer = self._collected, self.scopes, self.frame
-        names: dict[str, Variable | Qubits | Gate] = dict(gate.scope)
+        names: dict[str, Symbol] = dict(gate.scope)
         for name, angle in zip(gate.parameters, params, strict=True):
             names[name] = self.variable(name, ANGLE, angle, constant=True)
         for place, name in enumerate(gate.qubits):
@@ -203,7 +204,7 @@ class Gates(QuantumOperands):
             self._depth -= 1
             self._collected, self.scopes, self.frame = outer
 
-    def _constants(self) -> dict[str, Variable | Qubits | Gate]:
+    def _constants(self) -> dict[str, Symbol]:
         return {
             name: symbol
             for name, symbol in self.scopes[0].items()

@@ -108,8 +108,7 @@ class Interpreter(Loops):
     def run_expression(self, node: ast.ExpressionStatement) -> None:
         """Run an expression for what it does."""
         call = node.expression
-        is_call = isinstance(call, ast.FunctionCall)
-        if is_call and isinstance(self.lookup(call.name.name), Subroutine):
+        if isinstance(call, ast.FunctionCall) and self.lookup(call.name.name) is not None:
             self.call_subroutine(call)
         else:
             self.evaluate(call)
@@ -118,9 +117,7 @@ class Interpreter(Loops):
         """Run a subroutine and return its result."""
         symbol = self.lookup(node.name.name)
         if not isinstance(symbol, Subroutine):
-            raise self.error(
-                Code.UNDEFINED_NAME, f"there is no function '{node.name.name}'", node
-            )
+            raise self.error(Code.UNDEFINED_NAME, f"there is no function '{node.name.name}'", node)
         definition = symbol.definition
         if len(definition.arguments) != len(node.arguments):
             raise self.error(
@@ -165,7 +162,7 @@ class Interpreter(Loops):
             return self._quantum_argument(formal, actual)
         name = formal.name.name
         if isinstance(formal.type, ast.ArrayReferenceType):
-            return self._array_argument(formal, actual)
+            return self._array_argument(formal, formal.type, actual)
         kind = self.resolve_type(formal.type)
         variable = self.variable(name, kind, zero(kind))
         self.assign(variable, self.convert(self.evaluate(actual), kind, actual))
@@ -182,15 +179,16 @@ class Interpreter(Loops):
             )
         return Qubits(qubits.indices[:size], scalar=formal.size is None)
 
-    def _array_argument(self, formal: ast.ClassicalArgument, actual: ast.Expression) -> Variable:
+    def _array_argument(
+        self,
+        formal: ast.ClassicalArgument,
+        reference: ast.ArrayReferenceType,
+        actual: ast.Expression,
+    ) -> Variable:
         value = self.evaluate(actual)
-        reference = formal.type
-        assert isinstance(reference, ast.ArrayReferenceType)
         element = self.resolve_type(reference.base_type)
         if not isinstance(value.type, ArrayOf) or value.type.element != element:
-            raise self.error(
-                Code.TYPE_ERROR, f"{value.type} is no array of {element}", actual
-            )
+            raise self.error(Code.TYPE_ERROR, f"{value.type} is no array of {element}", actual)
         self._check_dimensions(reference, value.type, actual)
         symbol = self.lookup(actual.name) if isinstance(actual, ast.Identifier) else None
         is_mutable = formal.access is ast.AccessControl.mutable
@@ -268,4 +266,3 @@ _RUNNERS: dict[type, Callable[[Interpreter, Any], None]] = {
     ast.SwitchStatement: Interpreter.run_switch,
     ast.WhileLoop: Interpreter.run_while,
 }
-

@@ -23,7 +23,7 @@ from infrastructure.quantum.qasm.types import (
     Scalar,
     Value,
 )
-from infrastructure.quantum.qasm.values import convert, failure, mismatch, wrapped
+from infrastructure.quantum.qasm.values import convert, failure, mismatch, real, scalar, wrapped
 
 COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
     "==": operator.eq,
@@ -76,7 +76,11 @@ def arithmetic_type(symbol: str, left: Scalar, right: Scalar) -> Scalar:
 def _duration_type(symbol: str, left: Scalar, right: Scalar) -> Scalar:
     if symbol in ("+", "-") and left == right:
         return DURATION
-    if symbol in ("*", "/") and left.kind is not right.kind and not _is_duration_divisor(symbol, right):
+    if (
+        symbol in ("*", "/")
+        and left.kind is not right.kind
+        and not _is_duration_divisor(symbol, right)
+    ):
         return DURATION
     if symbol == "/" and left == right:
         return FLOAT
@@ -143,45 +147,45 @@ def plain_binary(symbol: str, left: Value, right: Value, *, exact: bool) -> Valu
         right: right operand.
         exact: quotients and powers of integers are floats, as in OpenQASM 2.
     """
-    assert isinstance(left.type, Scalar) and isinstance(right.type, Scalar)
+    left_type, right_type = scalar(left.type), scalar(right.type)
     if symbol in LOGICAL:
         one, two = convert(left, BOOL), convert(right, BOOL)
         return Value(BOOL, bool(one and two if symbol == "&&" else one or two))
     if symbol in COMPARISONS:
         return Value(BOOL, _compared(symbol, left, right))
     if symbol in BITWISE:
-        kind = bitwise_type(symbol, left.type, right.type)
+        kind = bitwise_type(symbol, left_type, right_type)
         bits = BITWISE[symbol](_integer(left), _integer(right))
         return Value(kind, bool(bits) if kind in (BIT, BOOL) else wrapped(bits, kind))
     if symbol in SHIFTS:
-        kind = shift_type(left.type)
+        kind = shift_type(left_type)
         return Value(kind, _plain_shift(symbol, kind, _integer(left), _integer(right)))
     if exact and symbol in ("/", "**"):
-        left, right = Value(FLOAT, convert(left, FLOAT)), Value(FLOAT, convert(right, FLOAT))
+        left, right = Value(FLOAT, real(left)), Value(FLOAT, real(right))
     return _arithmetic(symbol, left, right)
 
 
 def _integer(value: Value) -> int:
-    if isinstance(value.data, (float, complex, Duration)) or not isinstance(value.data, int):
+    if not isinstance(value.data, int):
         raise mismatch(value.type, "an integer")
     return int(value.data)
 
 
 def _compared(symbol: str, left: Value, right: Value) -> bool:
-    assert isinstance(left.type, Scalar) and isinstance(right.type, Scalar)
-    kinds = {left.type.kind, right.type.kind}
+    left_type, right_type = scalar(left.type), scalar(right.type)
+    kinds = {left_type.kind, right_type.kind}
     one: Any
     two: Any
     if Kind.DURATION in kinds:
         one, two = _seconds(left), _seconds(right)
     elif Kind.COMPLEX in kinds:
         if symbol not in ("==", "!="):
-            raise _no_operator(symbol, left.type, right.type)
+            raise _no_operator(symbol, left_type, right_type)
         one, two = convert(left, COMPLEX), convert(right, COMPLEX)
     elif kinds & {Kind.ANGLE, Kind.FLOAT}:
-        same_angles = left.type == right.type
-        one = left.data if same_angles else convert(left, FLOAT)
-        two = right.data if same_angles else convert(right, FLOAT)
+        same_angles = left_type == right_type
+        one = left.data if same_angles else real(left)
+        two = right.data if same_angles else real(right)
     else:
         one, two = left.data, right.data
     return COMPARISONS[symbol](one, two)
@@ -214,10 +218,10 @@ def _plain_shift(symbol: str, kind: Scalar, number: int, distance: int) -> int:
 
 
 def _arithmetic(symbol: str, left: Value, right: Value) -> Value:
-    assert isinstance(left.type, Scalar) and isinstance(right.type, Scalar)
-    kind = arithmetic_type(symbol, left.type, right.type)
+    left_type, right_type = scalar(left.type), scalar(right.type)
+    kind = arithmetic_type(symbol, left_type, right_type)
     try:
-        if Kind.DURATION in (left.type.kind, right.type.kind):
+        if DURATION in (kind, left_type):
             return Value(kind, _duration_arithmetic(symbol, left, right))
         if kind.kind in (Kind.FLOAT, Kind.COMPLEX) or kind == ANGLE:
             one, two = convert(left, kind), convert(right, kind)
@@ -272,46 +276,49 @@ def _integer_arithmetic(symbol: str, left: int, right: int) -> int | float:
 
 def _integer_power(base: int, exponent: int) -> int | float:
     if exponent < 0:
-        return float(base**exponent) if exponent >= -2 * WORD else float(base) ** exponent
-    if base in (0, 1, -1):
-        return base ** (exponent % 2 + 2 * (exponent > 0) if base else min(exponent, 1))
-    if exponent * (abs(base).bit_length() - 1) > WORD:
+        return float(base) ** exponent
+    if abs(base) > 1 and exponent * (abs(base).bit_length() - 1) > WORD:
         raise OverflowError
-    return int(base**exponent)
+    power = 1
+    for _ in range(exponent if abs(base) > 1 else 2 - exponent % 2 if exponent else 0):
+        power *= base
+    return power
 
 
 def _duration_arithmetic(symbol: str, left: Value, right: Value) -> Plain:
     if left.type == right.type and symbol == "/":
         return _seconds(left) / _seconds(right)
-    if left.type == right.type:
+    one, two = left.data, right.data
+    if isinstance(one, Duration) and isinstance(two, Duration):
         sign = 1 if symbol == "+" else -1
-        one, two = left.data, right.data
-        assert isinstance(one, Duration) and isinstance(two, Duration)
         return Duration(
             one.seconds + sign * two.seconds,
             one.samples + sign * two.samples,
             one.known and two.known,
         )
-    duration, factor = (left, right) if isinstance(left.data, Duration) else (right, left)
-    assert isinstance(duration.data, Duration)
-    number = convert(factor, FLOAT)
-    assert isinstance(number, float)
-    scale = number if symbol == "*" else 1 / number
-    known = duration.data
-    return Duration(known.seconds * scale, known.samples * scale, known.known)
+    if isinstance(one, Duration):
+        number = real(right)
+        return _scaled(one, number if symbol == "*" else 1 / number)
+    if isinstance(two, Duration):
+        return _scaled(two, real(left))
+    raise _no_operator(symbol, scalar(left.type), scalar(right.type))
+
+
+def _scaled(duration: Duration, factor: float) -> Duration:
+    return Duration(duration.seconds * factor, duration.samples * factor, duration.known)
 
 
 def plain_unary(symbol: str, operand: Value) -> Value:
     """Return `symbol operand` for a plain operand."""
-    assert isinstance(operand.type, Scalar)
+    kind = scalar(operand.type)
     data: Any = operand.data
     if symbol == "!":
         return Value(BOOL, not convert(operand, BOOL))
     if symbol == "~":
-        if operand.type in (BOOL, BIT):
-            return Value(operand.type, not data)
-        return Value(operand.type, wrapped(~_integer(operand), operand.type))
-    kind = negated_type(operand.type)
+        if kind in (BOOL, BIT):
+            return Value(kind, not data)
+        return Value(kind, wrapped(~_integer(operand), kind))
+    kind = negated_type(kind)
     if isinstance(data, Duration):
         return Value(kind, Duration(-data.seconds, -data.samples, data.known))
     return Value(kind, -data if isinstance(data, (float, complex)) else wrapped(-data, kind))

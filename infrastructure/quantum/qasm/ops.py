@@ -105,9 +105,8 @@ def _definition(gate: G, params: tuple[float, ...]) -> tuple[Op, ...]:
     return tuple(ops)
 
 
-def defined(op: Op) -> list[Op]:
-    """Return an op as the simpler ops that define it, under the same controls."""
-    assert op.gate is not None
+def defined(op: Op, gate: G) -> list[Op]:
+    """Return an op of a gate as the simpler ops that define it, under the same controls."""
     controls, targets = op.qubits[: op.controls], op.qubits[op.controls :]
-    parts = placed(_definition(op.gate, op.params), targets)
+    parts = placed(_definition(gate, op.params), targets)
     return controlled(parts, controls) if controls else parts

@@ -6,6 +6,7 @@ from openqasm3 import ast
 
 from infrastructure.quantum.qasm.errors import Code
 from infrastructure.quantum.qasm.expressions import Expressions
+from infrastructure.quantum.qasm.indexing import IndexOperator, indices_of
 from infrastructure.quantum.qasm.ops import Op
 from infrastructure.quantum.qasm.state import Qubits
 
@@ -51,18 +52,17 @@ class QuantumOperands(Expressions):
         first = sum(name.startswith("$") for name in self.scopes[0])
         for missing in range(first, number + 1):
             added = self.builder.add_qubits(f"${missing}", 1)
-            self.scopes[0][f"${missing}"] = Qubits(tuple(added), scalar=True)
-        symbol = self.scopes[0][f"${number}"]
-        assert isinstance(symbol, Qubits)
-        return symbol
+            qubit = Qubits(tuple(added), scalar=True)
+            self.scopes[0][f"${missing}"] = qubit
+        return qubit
 
     def _part(
         self,
         qubits: Qubits,
-        index: ast.DiscreteSet | list[ast.Expression | ast.RangeDefinition],
+        index: IndexOperator,
         node: ast.QASMNode,
     ) -> Qubits:
-        elements = [index] if isinstance(index, ast.DiscreteSet) else index
+        elements = indices_of([index])
         if len(elements) != 1 or qubits.scalar:
             raise self.error(
                 Code.TYPE_ERROR, "a quantum register has one index, a single qubit none", node
@@ -81,9 +81,7 @@ class QuantumOperands(Expressions):
             return list(range(len(self.builder.qubits)))
         return list(dict.fromkeys(index for operand in operands for index in operand.indices))
 
-    def broadcast(
-        self, operands: list[Qubits], node: ast.QASMNode
-    ) -> Iterator[tuple[int, ...]]:
+    def broadcast(self, operands: list[Qubits], node: ast.QASMNode) -> Iterator[tuple[int, ...]]:
         """Yield the qubits of each single application of a gate to registers."""
         sizes = {len(operand.indices) for operand in operands if not operand.scalar}
         if len(sizes) > 1:

@@ -1,20 +1,20 @@
 """What a program knows while it is unrolled: names, values, and what each branch changes."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from openqasm3 import ast
 
-from infrastructure.quantum.qasm.circuit_builder import Block, CircuitBuilder
+from infrastructure.quantum.qasm.circuit_builder import CircuitBuilder
 from infrastructure.quantum.qasm.errors import Code, ProgramError
 from infrastructure.quantum.qasm.gate_library import Gate
 from infrastructure.quantum.qasm.program import ProgramLimits
 from infrastructure.quantum.qasm.source import Source
-from infrastructure.quantum.qasm.types import BOOL, ArrayOf, Bits, Data, Scalar, Type, Unknown
-from infrastructure.quantum.qasm.values import bits_of, from_bits
-from infrastructure.quantum.qasm.wires import Bit, Wire, read, same
+from infrastructure.quantum.qasm.types import BOOL, Bits, Data, Type
+from infrastructure.quantum.qasm.values import bits_of, from_bits, scalar
+from infrastructure.quantum.qasm.wires import Bit, Tap, Wire, read
 
 
 @dataclass(eq=False, slots=True)
@@ -61,15 +61,19 @@ class Subroutine:
 
 
 Symbol: TypeAlias = Variable | Qubits | Gate | Subroutine
-Change: TypeAlias = Data | bool | None
 
 
 @dataclass(slots=True)
-class Branch:
-    """One of several ways through the program: its operations and what differs after them."""
+class Changes:
+    """Values before or after a stretch of the program, of what it changes.
 
-    block: Block
-    changes: dict[Variable | int, Change]
+    Attributes:
+        data: of variables.
+        bits: of classical bits, by index; `None` where the value depends on an outcome.
+    """
+
+    data: dict[Variable, Data] = field(default_factory=dict)
+    bits: dict[int, bool | None] = field(default_factory=dict)
 
 
 class State:
@@ -87,7 +91,7 @@ class State:
         self.scopes: list[dict[str, Symbol]] = [{}]
         self.frame = 0
         self._known: list[bool | None] = []
-        self._journals: list[dict[Variable | int, Change]] = []
+        self._journals: list[Changes] = []
         self._temporary: list[int] = []
         self._origins: dict[int, frozenset[int]] = {}
         self.flags = [Variable("end", BOOL, False)]
@@ -139,7 +143,9 @@ class State:
             raise self.error(Code.DUPLICATE_NAME, f"'{name}' is declared twice", node)
         self.scopes[-1][name] = symbol
 
-    def variable(self, name: str, declared: Type, data: Data, *, constant: bool = False) -> Variable:
+    def variable(
+        self, name: str, declared: Type, data: Data, *, constant: bool = False
+    ) -> Variable:
         """Return a new variable of the current branch."""
         return Variable(name, declared, data, None, constant, len(self._journals))
 
@@ -156,26 +162,24 @@ class State:
         if index >= len(known):
             known.extend([False] * (index + 1 - len(known)))
         if self._journals:
-            self._journals[-1].setdefault(index, known[index])
+            self._journals[-1].bits.setdefault(index, known[index])
         known[index] = value
 
     def store(self, index: int, bit: Bit) -> None:
         """Set a classical bit of the circuit."""
         if isinstance(bit, Wire):
-            if bit.clbit != index:
+            if not isinstance(bit, Tap) or bit.clbit != index:
                 self.builder.store(index, bit)
                 self.know(index, None)
         elif self.bit(index) is not bit:
             self.builder.store(index, bit)
             self.know(index, bit)
 
-    def settle(self, bit: Bit, owned: list[int] | None = None) -> Bit:
-        """Return a bit whose value no later assignment changes, in a scratch bit if need be.
+    def settle(self, bit: Wire, owned: list[int] | None = None) -> Tap:
+        """Return the value of a wire in a scratch bit, which no later assignment changes.
 
         The scratch bit serves until the end of the statement, or as long as its owner lives.
         """
-        if not isinstance(bit, Wire):
-            return bit
         index = self.builder.scratch_clbit()
         if owned is None:
             self._temporary.append(index)
@@ -185,7 +189,11 @@ class State:
             self._origins.pop(index, None)
         self.builder.store(index, bit)
         self.know(index, None)
-        return self.bit(index)
+        return read(index, self.builder.clbits[index])
+
+    def settled(self, bit: Bit, owned: list[int] | None = None) -> Bit:
+        """Return a bit whose value no later assignment changes."""
+        return self.settle(bit, owned) if isinstance(bit, Wire) else bit
 
     def origins(self, wire: Wire) -> frozenset[int]:
         """Return the lasting classical bits on which a wire depends."""
@@ -206,33 +214,28 @@ class State:
     def data(self, variable: Variable) -> Data:
         """Return what a variable holds, with all that is known about its bits."""
         if variable.storage is not None:
-            assert isinstance(variable.type, Scalar)
-            return from_bits(variable.type, tuple(self.bit(index) for index in variable.storage))
+            bits = tuple([self.bit(index) for index in variable.storage])
+            return from_bits(scalar(variable.type), bits)
         data = variable.data
         if isinstance(data, tuple):
-            assert isinstance(variable.type, Scalar)
-            return from_bits(variable.type, self.refreshed(data))
+            return from_bits(scalar(variable.type), self.refreshed(data))
         return data
 
     def refreshed(self, bits: Bits) -> Bits:
         """Return bits with what is known about them by now."""
-        return tuple(
-            self.bit(bit.clbit) if isinstance(bit, Wire) and bit.clbit is not None else bit
-            for bit in bits
-        )
+        return tuple(self.bit(bit.clbit) if isinstance(bit, Tap) else bit for bit in bits)
 
     def assign(self, variable: Variable, data: Data) -> None:
         """Let a variable hold data of its type."""
         if variable.storage is not None:
-            assert isinstance(variable.type, Scalar)
             self._assign_bits(variable.storage, bits_of(variable.type, data))
             return
         fresh: list[int] = []
         if isinstance(data, tuple):
-            data = tuple(self.settle(bit, fresh) for bit in data)
+            data = tuple([self.settled(bit, fresh) for bit in data])
         elif isinstance(data, list):
             data = [self._settled_element(element, variable.owned) for element in data]
-        self._set_data(variable, data)
+        self.set_data(variable, data)
         if variable.birth == len(self._journals) and not isinstance(data, list):
             self.builder.release(variable.owned)
             variable.owned = fresh
@@ -245,102 +248,23 @@ class State:
         if not isinstance(element, tuple):
             return element
         return tuple(
-            bit if not isinstance(bit, Wire) or bit.clbit in owned else self.settle(bit, owned)
-            for bit in element
+            [
+                bit if isinstance(bit, Tap) and bit.clbit in owned else self.settled(bit, owned)
+                for bit in element
+            ]
         )
 
-    def _set_data(self, variable: Variable, data: Data) -> None:
+    def set_data(self, variable: Variable, data: Data) -> None:
         if self._journals:
-            self._journals[-1].setdefault(variable, variable.data)
+            self._journals[-1].data.setdefault(variable, variable.data)
         variable.data = data
 
     def _assign_bits(self, storage: tuple[int, ...], bits: Bits) -> None:
         targets = set(storage)
         for index, bit in zip(storage, bits, strict=True):
-            if isinstance(bit, Wire) and not targets.isdisjoint(bit.reads) and bit.clbit != index:
-                bits = tuple(self.settle(each) for each in bits)
+            is_itself = isinstance(bit, Tap) and bit.clbit == index
+            if isinstance(bit, Wire) and not is_itself and not targets.isdisjoint(bit.reads):
+                bits = tuple([self.settled(each) for each in bits])
                 break
         for index, bit in zip(storage, bits, strict=True):
             self.store(index, bit)
-
-    # Branches
-
-    @property
-    def is_certain(self) -> bool:
-        """Whether what is unrolled now runs in every shot."""
-        return not self._journals
-
-    def unroll_branch(self, action: Callable[[], None]) -> Branch:
-        """Unroll one way through the program and undo what it has changed in the state."""
-        journal: dict[Variable | int, Change] = {}
-        self._journals.append(journal)
-        try:
-            with self.builder.block() as block:
-                action()
-        finally:
-            self._journals.pop()
-        changes: dict[Variable | int, Change] = {}
-        for key, before in journal.items():
-            if isinstance(key, Variable):
-                if key.birth <= len(self._journals):
-                    changes[key] = key.data
-                key.data = before  # type: ignore[assignment]
-            else:
-                changes[key] = self._known[key]
-                self._known[key] = before  # type: ignore[call-overload]
-        return Branch(block, changes)
-
-    def join(self, first: Branch, second: Branch) -> None:
-        """Continue with what is true after either branch, both of which began here."""
-        for key in {**first.changes, **second.changes}:
-            if isinstance(key, Variable):
-                one = first.changes.get(key, key.data)
-                two = second.changes.get(key, key.data)
-                self._set_data(key, self._merged(key, key.type, (one, first), (two, second)))
-            else:
-                before = self._known[key]
-                values = {first.changes.get(key, before), second.changes.get(key, before)}
-                self.know(key, values.pop() if len(values) == 1 else None)  # type: ignore[arg-type]
-
-    def _merged(
-        self,
-        owner: Variable,
-        kind: Type,
-        first: tuple[Change, Branch],
-        second: tuple[Change, Branch],
-    ) -> Data:
-        one, two = first[0], second[0]
-        if one is two or (not isinstance(one, (list, tuple)) and _equal(one, two)):
-            return one  # type: ignore[return-value]
-        if isinstance(kind, ArrayOf):
-            assert isinstance(one, list) and isinstance(two, list)
-            return [
-                self._merged(owner, kind.element, (left, first[1]), (right, second[1]))
-                for left, right in zip(one, two, strict=True)
-            ]
-        if isinstance(one, Unknown) or isinstance(two, Unknown) or kind.bits is None:
-            return Unknown()
-        return from_bits(
-            kind,
-            tuple(
-                self._merged_bit(owner, (left, first[1]), (right, second[1]))
-                for left, right in zip(bits_of(kind, one), bits_of(kind, two), strict=True)
-            ),
-        )
-
-    def _merged_bit(
-        self, owner: Variable, first: tuple[Bit, Branch], second: tuple[Bit, Branch]
-    ) -> Bit:
-        if same(first[0], second[0]):
-            return first[0]
-        index = self.builder.scratch_clbit()
-        owner.owned.append(index)
-        for bit, branch in (first, second):
-            with self.builder.block(branch.block):
-                self.builder.store(index, bit)
-        self.know(index, None)
-        return self.bit(index)
-
-
-def _equal(one: Change, two: Change) -> bool:
-    return type(one) is type(two) and one == two

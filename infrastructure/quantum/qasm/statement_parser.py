@@ -21,12 +21,21 @@ class StatementParser(DeclarationParser):
 
     def statement(self) -> ast.Statement | ast.Pragma:
         """Parse one statement or pragma, with the annotations before it."""
-        annotations: list[ast.Annotation] = []
-        while self.at("@"):
-            annotations.append(self._annotation())
+        annotations = self._annotations()
         token = self.token
-        if self.at("#") or (self.at("pragma")):
+        if self.at("#") or self.at("pragma"):
             return self._pragma(token)
+        return self._annotated(annotations)
+
+    def inner_statement(self) -> ast.Statement:
+        """Parse one statement of a body, with the annotations before it."""
+        annotations = self._annotations()
+        if self.at("#") or self.at("pragma"):
+            self.fail("pragmas must be global")
+        return self._annotated(annotations)
+
+    def _annotated(self, annotations: list[ast.Annotation]) -> ast.Statement:
+        token = self.token
         node = self._statement(token)
         if node.span is None:
             self.located(node, token.start)
@@ -47,6 +56,12 @@ class StatementParser(DeclarationParser):
             self.unexpected("a statement")
         return self._expression_statement()
 
+    def _annotations(self) -> list[ast.Annotation]:
+        annotations: list[ast.Annotation] = []
+        while self.at("@"):
+            annotations.append(self._annotation())
+        return annotations
+
     def _annotation(self) -> ast.Annotation:
         start = self.expect("@").start
         words = self.rest_of_line(start + 1).split(maxsplit=1)
@@ -58,8 +73,6 @@ class StatementParser(DeclarationParser):
     def _pragma(self, token: Token) -> ast.Pragma:
         if self.accept("#") and not (self.token.text == "pragma" and self.token.start):
             self.unexpected("'pragma'")
-        if not self.is_global:
-            self.fail("pragmas must be global", token.start)
         return self.located(ast.Pragma(self.rest_of_line(self.token.end)), token.start)
 
     def _name_statement(self, token: Token) -> ast.Statement:
@@ -171,7 +184,7 @@ class StatementParser(DeclarationParser):
         self.advance()
         qubits = [] if self.at(";") else self.operands()
         self.expect(";")
-        return ast.QuantumBarrier(qubits)
+        return ast.QuantumBarrier(qubits)  # type: ignore[arg-type]
 
     def reset_statement(self, token: Token) -> ast.Statement:
         """Parse `reset`."""
@@ -195,7 +208,7 @@ class StatementParser(DeclarationParser):
         """Parse `box`."""
         self.advance()
         duration = self.designator()
-        return ast.Box(duration, self.scope())
+        return ast.Box(duration, self.scope())  # type: ignore[arg-type]
 
     def alias_statement(self, _: Token) -> ast.Statement:
         """Parse `let`."""
@@ -207,7 +220,7 @@ class StatementParser(DeclarationParser):
         while self.accept("++"):
             value = self.located(ast.Concatenation(value, self.expression()), start)
         self.expect(";")
-        return ast.AliasStatement(name, value)
+        return ast.AliasStatement(name, value)  # type: ignore[arg-type]
 
     def break_statement(self, token: Token) -> ast.Statement:
         """Parse `break`."""

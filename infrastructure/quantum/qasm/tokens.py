@@ -7,7 +7,9 @@ from infrastructure.quantum.qasm.errors import Code
 from infrastructure.quantum.qasm.source import SKIP, Source
 
 _DIGITS = r"[0-9](?:_?[0-9])*+"
-_FLOAT = rf"(?:{_DIGITS}\.(?:{_DIGITS})?|\.{_DIGITS}|(?={_DIGITS}[eE]){_DIGITS})(?:[eE][+-]?{_DIGITS})?"
+_FLOAT = (
+    rf"(?:{_DIGITS}\.(?:{_DIGITS})?|\.{_DIGITS}|(?={_DIGITS}[eE]){_DIGITS})(?:[eE][+-]?{_DIGITS})?"
+)
 _TOKEN = re.compile(
     SKIP
     + rf"""(?:
@@ -27,17 +29,68 @@ _TOKEN = re.compile(
     re.VERBOSE,
 )
 _UNTERMINATED_COMMENT = re.compile(SKIP + r"/\*")
-_REST_OF_LINE = re.compile(r"[ \t]*([^\r\n]*)")
 _MAX_LITERAL_DIGITS = 4_000
 
 KEYWORDS_2 = frozenset(
-    "OPENQASM include qreg creg gate opaque barrier measure reset if".split()  # noqa: SIM905
+    {"OPENQASM", "include", "qreg", "creg", "gate", "opaque", "barrier", "measure", "reset", "if"}
 )
 KEYWORDS_3 = frozenset(
-    "OPENQASM include defcalgrammar def cal defcal gate extern box let break continue if else end"
-    " return for while in switch case default pragma input output const readonly mutable qreg qubit"
-    " creg bool bit int uint float angle complex array void duration stretch gphase inv pow ctrl"
-    " negctrl durationof delay reset measure barrier true false".split()  # noqa: SIM905
+    {
+        "OPENQASM",
+        "include",
+        "defcalgrammar",
+        "def",
+        "cal",
+        "defcal",
+        "gate",
+        "extern",
+        "box",
+        "let",
+        "break",
+        "continue",
+        "if",
+        "else",
+        "end",
+        "return",
+        "for",
+        "while",
+        "in",
+        "switch",
+        "case",
+        "default",
+        "pragma",
+        "input",
+        "output",
+        "const",
+        "readonly",
+        "mutable",
+        "qreg",
+        "qubit",
+        "creg",
+        "bool",
+        "bit",
+        "int",
+        "uint",
+        "float",
+        "angle",
+        "complex",
+        "array",
+        "void",
+        "duration",
+        "stretch",
+        "gphase",
+        "inv",
+        "pow",
+        "ctrl",
+        "negctrl",
+        "durationof",
+        "delay",
+        "reset",
+        "measure",
+        "barrier",
+        "true",
+        "false",
+    }
 )
 
 
@@ -133,10 +186,11 @@ class TokenStream:
 
     def rest_of_line(self, start: int) -> str:
         """Return the text from an offset to the end of its line and continue after it."""
-        match = _REST_OF_LINE.match(self.source.text, start)
-        assert match is not None
-        self.seek(match.end())
-        return match[1]
+        text = self.source.text
+        newline = text.find("\n", start)
+        end = len(text) if newline < 0 else newline
+        self.seek(end)
+        return text[start:end].rstrip("\r").lstrip(" \t")
 
     def unexpected(self, wanted: str) -> Never:
         """Refuse the current token."""

@@ -61,6 +61,11 @@ class ArrayOf:
     element: Scalar
     shape: tuple[int, ...]
 
+    @property
+    def inner(self) -> "Type":
+        """Type of what the first index selects."""
+        return self.element if len(self.shape) == 1 else ArrayOf(self.element, self.shape[1:])
+
     def __str__(self) -> str:
         """Return the type as a program spells it."""
         return f"array[{self.element}, {', '.join(map(str, self.shape))}]"
@@ -107,6 +112,13 @@ Bits: TypeAlias = tuple[Bit, ...]
 
 Data: TypeAlias = Plain | Bits | Unknown | list["Data"]
 """What a variable holds; a list, row after row, for an array."""
+
+
+def rows(kind: "ArrayOf", data: Data) -> list[Data]:
+    """Return the rows of an array's data."""
+    if not isinstance(data, list):
+        raise TypeError(f"{kind} does not hold {data!r}")
+    return data
 
 
 class Value(NamedTuple):

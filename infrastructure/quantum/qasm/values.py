@@ -7,6 +7,7 @@ from infrastructure.quantum.qasm.errors import Code, ProgramError
 from infrastructure.quantum.qasm.types import (
     ANGLE,
     DURATION,
+    FLOAT,
     WORD,
     ArrayOf,
     Bits,
@@ -24,7 +25,7 @@ from infrastructure.quantum.qasm.wires import Bit, Wire, either
 TURN = 2 * math.pi
 
 
-class Undecided(Exception):  # noqa: N818 - no error: the statement is tried for each value
+class Undecided(Exception):
     """A statement needs to know a bit that depends on a measurement outcome."""
 
     def __init__(self, wire: Wire) -> None:
@@ -47,12 +48,20 @@ def mismatch(value: Type, wanted: Type | str) -> ProgramError:
     return failure(Code.TYPE_ERROR, f"a value of type {value} cannot be used as {wanted}")
 
 
+def scalar(kind: Type) -> Scalar:
+    """Return the type if it is a scalar one, and refuse an array."""
+    if isinstance(kind, Scalar):
+        return kind
+    raise mismatch(kind, "a single value")
+
+
 def bits_of(kind: Type, data: object) -> Bits:
     """Return data of a type held in bits, least significant bit first."""
     if isinstance(data, tuple):
         return data
-    assert isinstance(kind, Scalar) and isinstance(data, int)
-    width = kind.bits or 0
+    width = scalar(kind).bits
+    if width is None or not isinstance(data, int):
+        raise mismatch(kind, "bits")
     return tuple(bool(data >> place & 1) for place in range(width))
 
 
@@ -101,7 +110,8 @@ def convert(value: Value, wanted: Type) -> Data:
         raise mismatch(source, wanted)
     if isinstance(data, tuple):
         return _convert_bits(source, data, wanted)
-    assert not isinstance(data, (list, Unknown))
+    if isinstance(data, (list, Unknown)):
+        raise mismatch(source, wanted)
     return _CONVERSIONS[wanted.kind](source, data, wanted)
 
 
@@ -138,6 +148,22 @@ def truth(bits: Bits) -> Bit:
     for bit in bits:
         result = either(result, bit)
     return result
+
+
+def real(value: Value) -> float:
+    """Return a plain value as a float."""
+    data = convert(value, FLOAT)
+    if not isinstance(data, float):
+        raise mismatch(value.type, FLOAT)
+    return data
+
+
+def whole(value: Value) -> int:
+    """Return a plain bit, bit register or integer as an integer."""
+    kind, data = value
+    if not isinstance(data, int) or (isinstance(kind, Scalar) and kind.kind is Kind.ANGLE):
+        raise mismatch(kind, "an integer")
+    return int(data)
 
 
 def _to_bool(source: Scalar, data: Plain, _: Scalar) -> Plain:
@@ -228,7 +254,7 @@ def _to_angle(source: Scalar, data: Plain, wanted: Scalar) -> Plain:
     return round(angle / TURN * (1 << wanted.width)) % (1 << wanted.width)
 
 
-def radians(source: Scalar, data: bool | int | float) -> float:  # noqa: FBT001 - a plain number
+def radians(source: Scalar, data: float) -> float:
     """Return an angle in radians."""
     return float(data) if source.width is None else data * TURN / (1 << source.width)
 

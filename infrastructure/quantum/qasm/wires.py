@@ -19,28 +19,37 @@ class Wire:
     Attributes:
         formula: expression over classical bits.
         reads: indices of the classical bits in it.
-        clbit: index of the classical bit, if the wire is just that bit.
         size: number of places in the formula where a bit is read.
     """
 
     formula: expr.Expr
     reads: frozenset[int]
-    clbit: int | None = None
     size: int = 1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tap(Wire):
+    """A wire that is one classical bit.
+
+    Attributes:
+        clbit: its index.
+    """
+
+    clbit: int = 0
 
 
 Bit: TypeAlias = bool | Wire
 
 
-def read(index: int, clbit: Clbit) -> Wire:
+def read(index: int, clbit: Clbit) -> Tap:
     """Return the wire of one classical bit."""
-    return Wire(expr.lift(clbit), frozenset((index,)), index)
+    return Tap(expr.lift(clbit), frozenset((index,)), 1, index)
 
 
 def same(left: Bit, right: Bit) -> bool:
     """Whether two bits are evidently equal at run time."""
-    if isinstance(left, Wire) and isinstance(right, Wire):
-        return left is right or (left.clbit is not None and left.clbit == right.clbit)
+    if isinstance(left, Tap) and isinstance(right, Tap):
+        return left.clbit == right.clbit
     return left is right
 
 
@@ -50,8 +59,8 @@ def invert(bit: Bit) -> Bit:
         return not bit
     formula = bit.formula
     if isinstance(formula, expr.Unary):
-        return Wire(formula.operand, bit.reads, None, bit.size)
-    return Wire(expr.logic_not(formula), bit.reads, None, bit.size)
+        return Wire(formula.operand, bit.reads, bit.size)
+    return Wire(expr.logic_not(formula), bit.reads, bit.size)
 
 
 def both(left: Bit, right: Bit) -> Bit:
@@ -97,4 +106,4 @@ def choose(selector: Bit, if_true: Bit, if_false: Bit) -> Bit:
 
 
 def _combined(formula: expr.Expr, left: Wire, right: Wire) -> Wire:
-    return Wire(formula, left.reads | right.reads, None, left.size + right.size)
+    return Wire(formula, left.reads | right.reads, left.size + right.size)
