@@ -241,6 +241,8 @@ async def test_another_relay_takes_over_within_seconds(
     (leader,) = [relay for relay in relays if "Leading" in relay.log()]
     (other,) = [relay for relay in relays if relay is not leader]
     await log.submit(10)
+    # A crash between confirm and record sends again what was not recorded, as it should.
+    await eventually(lambda: dispatched(log, 10))
     await in_queue(looker, 10)
     getattr(leader, how)()
     await log.submit(10)
