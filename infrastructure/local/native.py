@@ -53,19 +53,22 @@ class NativeStack:
         with self._folders.locked():
             self._refuse_taken_ports()
             workers = self._settings.workers or self._workers() or 1
-            postgres, rabbitmq = self._prepare(workers)
+            postgres, rabbitmq = self._servers()
+            # Before anything that runs is touched.
+            for server in (postgres, rabbitmq):
+                if server.answers():
+                    _require_login(server)
+            self._prepare(postgres, rabbitmq, workers)
             self._supervisor.start(["postgres", "epmd", "rabbitmq"])
             with step("postgres"):
                 self._wait_for("postgres", postgres.wait_ready)
-                _require_login(postgres.accepts_login(), "POSTGRES_USER and POSTGRES_PASSWORD")
+                _require_login(postgres)
                 postgres.ensure_database(self._settings.postgres_db)
             with step("migrations"):
                 self._apply_migrations()
             with step("rabbitmq"):
                 self._wait_for("rabbitmq", rabbitmq.wait_ready)
-                _require_login(
-                    rabbitmq.accepts_login(), "RABBITMQ_DEFAULT_USER and RABBITMQ_DEFAULT_PASS"
-                )
+                _require_login(rabbitmq)
             with step(f"api, relay, {workers} worker{'s' if workers > 1 else ''}"):
                 self._supervisor.start(["api", "relay", *programs.worker_names(workers)])
                 wait_for_health(
@@ -88,24 +91,31 @@ class NativeStack:
         if not self.running:
             say("the stack is not running")
             return
-        with self._folders.locked():
-            with step("workers, relay and api stopped"):
-                self._supervisor.stop(
-                    state.name
-                    for state in self._supervisor.states()
-                    if state.name not in {"postgres", "rabbitmq", "epmd"}
-                )
-            with step("rabbitmq and postgres stopped"):
-                self._supervisor.stop(["rabbitmq", "postgres"])
-                self._supervisor.shut_down()
-            self._folders.env_file.unlink(missing_ok=True)
+        self._stop_everything()
 
     def clean(self) -> None:
         """Stop everything and remove the data."""
         if self.running:
-            self.down()
+            # Nobody will read what a server still wants to write.
+            self._stop_everything(patience=1.0)
         self._folders.remove()
         say(f"removed {self._settings.stack_dir}")
+
+    def _stop_everything(self, patience: float = 90.0) -> None:
+        with self._folders.locked():
+            with step("workers, relay and api stopped"):
+                self._supervisor.stop(
+                    (
+                        state.name
+                        for state in self._supervisor.states()
+                        if state.name not in {"postgres", "rabbitmq", "epmd"}
+                    ),
+                    patience=patience,
+                )
+            with step("rabbitmq and postgres stopped"):
+                self._supervisor.stop(["rabbitmq", "postgres"], patience=patience)
+                self._supervisor.shut_down()
+            self._folders.env_file.unlink(missing_ok=True)
 
     def status(self) -> bool:
         """Print the processes and what is wrong; whether nothing is."""
@@ -152,7 +162,7 @@ class NativeStack:
         """Run so many workers."""
         self._require_running()
         with self._folders.locked(), step(f"{workers} worker{'s' if workers > 1 else ''}"):
-            self._prepare(workers)
+            self._prepare(*self._servers(), workers)
             self._supervisor.start(programs.worker_names(workers))
             wait_for_health(
                 self._problems, timeout=_HEALTHY_WITHIN_SECONDS, give_up=self._failed_process
@@ -175,22 +185,23 @@ class NativeStack:
     def _supervisor(self) -> Supervisor:
         return Supervisor(self._folders.run, self._folders.logs)
 
-    def _prepare(self, workers: int) -> tuple[PostgresServer, RabbitMQServer]:
-        """Make data folders and settings, and tell the supervisor what its programs are."""
+    def _servers(self) -> tuple[PostgresServer, RabbitMQServer]:
         settings, folders, account = self._settings, self._folders, self._account
-        postgres = programs.postgres_server(settings, folders, account)
-        rabbitmq = programs.rabbitmq_server(
-            settings, folders, account, running=self._runs("rabbitmq")
+        return (
+            programs.postgres_server(settings, folders, account),
+            programs.rabbitmq_server(settings, folders, account, running=self._runs("epmd")),
         )
+
+    def _prepare(self, postgres: PostgresServer, rabbitmq: RabbitMQServer, workers: int) -> None:
+        """Make data folders and settings, and tell the supervisor what its programs are."""
         postgres.prepare()
         rabbitmq.prepare()
         self._supervisor.apply(
             [
-                *programs.server_programs(postgres, rabbitmq, account),
-                *programs.ketlog_programs(settings, folders, workers),
+                *programs.server_programs(postgres, rabbitmq, self._account),
+                *programs.ketlog_programs(self._settings, self._folders, workers),
             ]
         )
-        return postgres, rabbitmq
 
     def _apply_migrations(self) -> None:
         outcome = self._run_migrations(["apply"], capture_output=True)
@@ -241,11 +252,9 @@ class NativeStack:
             raise UserError("the stack is not running: `make up` starts it")
 
     def _readiness(self, name: str) -> Callable[..., None]:
-        settings, folders, account = self._settings, self._folders, self._account
-        if name == "postgres":
-            return programs.postgres_server(settings, folders, account).wait_ready
-        if name == "rabbitmq":
-            return programs.rabbitmq_server(settings, folders, account, running=True).wait_ready
+        postgres, rabbitmq = self._servers()
+        if name in {"postgres", "rabbitmq"}:
+            return postgres.wait_ready if name == "postgres" else rabbitmq.wait_ready
 
         def ready(alive: Callable[[], bool]) -> None:
             wait_for_health(
@@ -291,9 +300,9 @@ class NativeStack:
         return "\n".join([f"the end of {log}:", *(f"  {line}" for line in lines)])
 
 
-def _require_login(accepted: bool, variables: str) -> None:
-    if not accepted:
+def _require_login(server: PostgresServer | RabbitMQServer) -> None:
+    if not server.accepts_login():
         raise UserError(
-            f"the stack's data was made with other values of {variables}: put those back, "
-            "or remove the data with `make clean`"
+            f"the stack's data was made with other values of {server.LOGIN_VARIABLES}: "
+            "put those back, or remove the data with `make clean`"
         )

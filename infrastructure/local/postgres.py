@@ -34,6 +34,8 @@ class PostgresServer:
     `environment` are what has to be run.
     """
 
+    LOGIN_VARIABLES = "POSTGRES_USER and POSTGRES_PASSWORD"
+
     def __init__(
         self,
         root: Path,

@@ -32,6 +32,8 @@ class RabbitMQServer:
     `epmd_command` and then `command` are what has to be run.
     """
 
+    LOGIN_VARIABLES = "RABBITMQ_DEFAULT_USER and RABBITMQ_DEFAULT_PASS"
+
     def __init__(
         self,
         root: Path,

@@ -8,6 +8,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import time
 import xmlrpc.client
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -119,18 +120,25 @@ class Supervisor:
             if self.state(name).state in _ENDED:
                 self._call("supervisor.startProcess", name, False)
 
-    def stop(self, names: Iterable[str]) -> None:
-        """Stop programs, all at the same time, and wait until they have ended."""
+    def stop(self, names: Iterable[str], *, patience: float = 90.0) -> None:
+        """Stop programs, all at the same time, and wait until they have ended.
+
+        Args:
+            names: Which ones.
+            patience: Seconds after which whatever still runs is killed.
+        """
         wanted = list(names)
         for name in wanted:
             # It may have ended by itself meanwhile.
             with contextlib.suppress(xmlrpc.client.Fault):
                 self._call("supervisor.stopProcess", name, False)
-        wait_until(
-            lambda: all(self.state(name).state in _ENDED for name in wanted),
-            what=f"the end of {', '.join(wanted)}",
-            timeout=90,
-        )
+        deadline = time.monotonic() + patience
+        while left := [name for name in wanted if self.state(name).state not in _ENDED]:
+            if time.monotonic() > deadline:
+                for name in left:
+                    with contextlib.suppress(xmlrpc.client.Fault):
+                        self._call("supervisor.signalProcess", name, "KILL")
+            time.sleep(0.05)
 
     def states(self) -> list[ProcessState]:
         """State of every program, by name."""

@@ -120,3 +120,19 @@ def test_only_what_differs_is_stopped_and_replaced(running: Running) -> None:
 def test_a_process_in_its_first_second_is_not_running_yet() -> None:
     assert not ProcessState("api", "STARTING", 1, "").running
     assert ProcessState("api", "RUNNING", 1, "").running
+
+
+class Stubborn(Running):
+    """Has one process, which ends only when it is killed."""
+
+    def _call(self, method: str, *arguments: object) -> Any:
+        answer = super()._call(method, *arguments)
+        if method.endswith("getProcessInfo") and ("signalProcess", "api", "KILL") not in self.calls:
+            return answer | {"statename": "STOPPING"}
+        return answer
+
+
+def test_a_process_that_does_not_end_in_time_is_killed(folder: Path) -> None:
+    supervisor = Stubborn(folder, [[], [], []])
+    supervisor.stop(["api"], patience=0)
+    assert ("signalProcess", "api", "KILL") in supervisor.calls

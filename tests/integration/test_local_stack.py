@@ -1,0 +1,166 @@
+"""The native stack as its users meet it: commands, real processes, other ports, its own folder."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from dotenv import dotenv_values
+
+from infrastructure.local.install import MissingServerError, ensure_rabbitmq
+from infrastructure.local.ports import LOOPBACK, free_ports, is_free
+from infrastructure.local.settings import DEFAULT_PORTS
+from tests.support.waiting import eventually_sync
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Commands:
+    """The commands behind the make targets, for one stack."""
+
+    environment: dict[str, str]
+    ports: dict[str, int]
+    stack_dir: Path
+
+    def __call__(self, *words: str, code: int | None = 0, **more: str) -> str:
+        outcome = subprocess.run(
+            [sys.executable, "-m", "infrastructure.local", *words],
+            check=False,
+            cwd=ROOT,
+            env=self.environment | more,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=180,
+        )
+        output = outcome.stdout + outcome.stderr
+        assert code in {None, outcome.returncode}, output
+        return output
+
+    def health(self) -> dict[str, str]:
+        with urllib.request.urlopen(
+            f"http://{LOOPBACK}:{self.ports['API_PORT']}/health", timeout=10
+        ) as answer:
+            health: dict[str, str] = json.load(answer)
+        return health
+
+    def pid(self, name: str) -> int:
+        (line,) = [line for line in self("status", code=None).splitlines() if name in line.split()]
+        return int(line.split("pid ")[1].split(",")[0])
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Commands]:
+    """A stack with two workers, up and healthy; nothing is left of it afterwards."""
+    try:
+        ensure_rabbitmq(lambda _message: pytest.skip("RabbitMQ is not installed"))
+    except MissingServerError as error:
+        pytest.skip(str(error))
+    ports = dict(zip(DEFAULT_PORTS, free_ports(4), strict=True))
+    stack_dir = tmp_path_factory.mktemp("stack") / "a stack 100%"
+    environment = {
+        "PATH": os.environ["PATH"],
+        "STACK": "native",
+        "STACK_DIR": str(stack_dir),
+        "LOG_LEVEL": "WARN",
+        "POSTGRES_PASSWORD": "p@ss/w#rd %",
+        "RABBITMQ_DEFAULT_PASS": 'a:b?/#"',
+        **{name: str(port) for name, port in ports.items()},
+    }
+    commands = Commands(environment, ports, stack_dir)
+    try:
+        commands("up", WORKERS="2")
+        yield commands
+    finally:
+        commands("clean")
+    assert not stack_dir.exists()
+    assert all(map(is_free, ports.values()))
+
+
+def test_up_ends_when_all_is_healthy_and_says_how_to_reach_it(stack: Commands) -> None:
+    assert stack.health()["status"] == "healthy"
+    env = dotenv_values(stack.stack_dir / "env", interpolate=False)
+    assert env["API_URL"] == f"http://{LOOPBACK}:{stack.ports['API_PORT']}"
+    assert {
+        "API_URL",
+        "DATABASE_URL",
+        "ADMIN_DATABASE_URL",
+        "RABBITMQ_URL",
+        "RABBITMQ_MANAGEMENT_URL",
+    } <= set(env)
+    status = stack("status")
+    assert "worker-2" in status
+    assert status.endswith("healthy\n")
+
+
+def test_up_changes_nothing_when_all_is_up(stack: Commands) -> None:
+    before = {name: stack.pid(name) for name in ("postgres", "api", "worker-2")}
+    assert "2 workers" in stack("up", WORKERS="")
+    assert {name: stack.pid(name) for name in before} == before
+
+
+def test_the_database_has_its_schema_and_psql_shows_it(stack: Commands) -> None:
+    assert "current_status" in stack("psql", "-c", r"\d tasks")
+    assert "applied" in stack("migrate", "list")
+
+
+def test_the_broker_can_go_and_come_back(stack: Commands) -> None:
+    stack("stop", "rabbitmq")
+    eventually_sync(lambda: stack.health()["queue_status"] == "disconnected", within=10)
+    assert "rabbitmq: stopped" in stack("status", code=1)
+    stack("start", "rabbitmq")
+    # Waits until the workers, which nobody has restarted, consume again.
+    stack("up")
+
+
+def test_a_process_that_crashes_is_started_again(stack: Commands) -> None:
+    before = stack.pid("relay")
+    os.kill(before, signal.SIGKILL)
+    stack("up")
+    assert stack.pid("relay") != before
+
+
+def test_scaling_leaves_the_workers_that_stay_alone(stack: Commands) -> None:
+    before = stack.pid("worker-1")
+    stack("scale", "1")
+    assert "worker-2" not in stack("status")
+    assert stack.pid("worker-1") == before
+    stack("scale", "2")
+    assert "worker-2" in stack("status")
+
+
+def test_logs_have_the_process_in_front(stack: Commands) -> None:
+    lines = stack("logs", "postgres", "--follow", "no").splitlines()
+    assert any("database system is ready" in line for line in lines)
+    assert all(line.startswith("postgres | ") for line in lines)
+
+
+def test_another_stack_on_the_same_port_is_refused_by_name(stack: Commands, tmp_path: Path) -> None:
+    port = stack.ports["RABBITMQ_PORT"]
+    others = dict(zip(DEFAULT_PORTS, free_ports(4), strict=True)) | {"RABBITMQ_PORT": port}
+    output = stack(
+        "up",
+        code=1,
+        STACK_DIR=str(tmp_path / "other"),
+        **{name: str(number) for name, number in others.items()},
+    )
+    assert f"port {port} is taken" in output
+    assert "RABBITMQ_PORT=" in output
+
+
+@pytest.mark.parametrize("variable", ["POSTGRES_PASSWORD", "RABBITMQ_DEFAULT_PASS"])
+def test_another_password_for_the_same_data_is_explained_and_harmless(
+    stack: Commands, variable: str
+) -> None:
+    before = stack.pid("api")
+    output = stack("up", code=1, **{variable: "changed"})
+    assert variable in output
+    assert "make clean" in output
+    assert stack.pid("api") == before
