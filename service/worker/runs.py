@@ -2,20 +2,22 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 import structlog
 
-from domain.errors import AppendRefused, StoreError
+from domain.errors import AppendRefused, KetlogError, StoreError
 from domain.events import RequeueReason, TaskCompleted, TaskFailed
-from domain.execution import RunFailed, RunOutcome, RunRequest
-from domain.log import Append, Conflict
+from domain.execution import METHODS, RunFailed, RunOutcome, RunRequest
+from domain.log import Append, AppendResult, Conflict
 from domain.ports import Appender
 from domain.task import Task
+from infrastructure.backoff import Backoff
 from infrastructure.quantum.pool import Job, PoolClosed, SimulatorDied
+from infrastructure.telemetry import metrics
 from service.worker import decisions
 from service.worker.counters import Counters
 from service.worker.demand import LONG_SECONDS, Load, LookAhead
@@ -248,7 +250,7 @@ class Runs:
             self._forget(run)
 
     async def _append(self, run: Run, append: Append) -> None:
-        result = await self._appender.append(append)
+        result = await self._insist(run, append)
         if isinstance(result, Conflict):
             self._counters.stale += 1
             log.warning(
@@ -259,10 +261,23 @@ class Runs:
             return
         self._count(run, append)
 
+    async def _insist(self, run: Run, append: Append) -> AppendResult:
+        """Append, and try again after errors that nobody foresaw: an outcome is not thrown away."""
+        backoff = Backoff(first=0.2, longest=5.0)
+        while True:
+            try:
+                return await self._appender.append(append)
+            except KetlogError:
+                raise
+            except Exception:
+                log.exception("Outcome not stored yet", **_naming(run))
+            await asyncio.sleep(backoff.next())
+
     def _count(self, run: Run, append: Append) -> None:
         match append.event:
-            case TaskCompleted():
+            case TaskCompleted(execution=execution):
                 self._counters.completed += 1
+                _measure(execution)
             case TaskFailed(code=code):
                 self._counters.failed += 1
                 log.debug("Task failed", code=code, **_naming(run))
@@ -275,6 +290,13 @@ class Runs:
     def _forget(self, run: Run) -> None:
         if self._held.get(run.task.task_id) is run:
             del self._held[run.task.task_id]
+
+
+def _measure(execution: Mapping[str, Any]) -> None:
+    method = execution.get("method")
+    seconds = execution.get("durations", {}).get("run")
+    if seconds is not None:
+        metrics.RUN_DURATION.labels(method if method in METHODS else "other").observe(seconds)
 
 
 def _seconds_since(moment: float | None) -> float:

@@ -20,6 +20,7 @@ from infrastructure.postgres.outbox import PostgresOutbox
 from infrastructure.postgres.task_queries import PostgresTaskQueries
 from infrastructure.rabbitmq.publisher import Publisher
 from infrastructure.rabbitmq.topology import Topology
+from infrastructure.supervision import supervised
 from tests.support import tasks
 
 WINDOW = 1_000
@@ -138,7 +139,7 @@ async def dispatching(database_url: str, rabbitmq_url: str) -> AsyncIterator[Dis
     publisher = Publisher(rabbitmq_url, "test dispatcher", Topology())
     dispatcher = Dispatcher(database, publisher)
     await publisher.open()
-    running = asyncio.create_task(dispatcher.run())
+    running = asyncio.create_task(supervised("dispatcher", dispatcher.run))
     try:
         yield dispatcher
     finally:

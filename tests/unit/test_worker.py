@@ -403,6 +403,20 @@ async def test_a_result_that_cannot_be_stored_fails_the_task(scene: Scene) -> No
     assert (await scene.load(task)).error_code == "result_not_storable"
 
 
+async def test_an_outcome_survives_an_error_that_nobody_foresaw(scene: Scene) -> None:
+    task = await scene.running()
+    append = scene.log.append
+
+    async def stumble(appends: list[Append]) -> object:
+        scene.log.append = append  # type: ignore[method-assign]
+        raise RuntimeError("the driver lost its thread")
+
+    scene.log.append = stumble  # type: ignore[method-assign,assignment]
+    scene.simulators.finish(scene.simulators.jobs[0], succeeded())
+    await until(lambda: scene.worker.counters.completed == 1)
+    assert (await scene.load(task)).status is Status.COMPLETED
+
+
 async def small_circuits_run(scene: Scene, count: int) -> None:
     """Teach the worker that circuits are small."""
     scene.simulators.automatic = succeeded()
