@@ -11,6 +11,7 @@ within the caller's deadline is reported as `OutcomeUnknown`.
 import asyncio
 import contextlib
 import random
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ import structlog
 from domain.errors import OutcomeUnknown, StoreError, StoreUnavailable
 from domain.log import Append, Appended, AppendResult
 from domain.ports import EventLog
+from infrastructure.telemetry import metrics
 
 MAX_BATCH = 256
 MAX_BATCH_BYTES = 8 * 1024 * 1024
@@ -163,6 +165,7 @@ class GroupCommit:
         """Store a batch and answer its callers; halve it to find what cannot be stored."""
         if not batch:
             return
+        begun = time.time_ns()
         try:
             results = await self._log.append([waiting.append for waiting in batch])
         except StoreError:
@@ -175,6 +178,7 @@ class GroupCommit:
             await self._commit(batch[:middle])
             await self._commit(batch[middle:])
             return
+        self._observe(batch, results, begun)
         if self._on_commit is not None:
             self._on_commit(
                 [
@@ -185,6 +189,16 @@ class GroupCommit:
             )
         for waiting, result in zip(batch, results, strict=True):
             _answer(waiting, result)
+
+    def _observe(self, batch: list[_Waiting], results: Sequence[AppendResult], begun: int) -> None:
+        ended = time.time_ns()
+        metrics.APPEND_BATCH_SIZE.observe(len(batch))
+        metrics.APPEND_DURATION.observe((ended - begun) / 1e9)
+        for waiting, result in zip(batch, results, strict=True):
+            if isinstance(result, Appended):
+                metrics.EVENTS_APPENDED.labels(type(waiting.append.event).__name__).inc()
+            else:
+                metrics.APPEND_CONFLICTS.inc()
 
     def _put_back(self, batch: list[_Waiting], *, uncertain: bool) -> None:
         unanswered = [waiting for waiting in batch if not waiting.answer.done()]

@@ -18,7 +18,9 @@ from infrastructure.postgres.outbox import PostgresOutbox
 from infrastructure.postgres.seals import PostgresSeals
 from infrastructure.settings import RelaySettings, read_settings
 from infrastructure.supervision import supervised
+from infrastructure.telemetry.exposition import MetricsServer
 from infrastructure.telemetry.logging import configure_logging
+from relay.gauges import RelayGauges
 from relay.leader import NAME, Leader
 
 HEARTBEAT_SECONDS = 1.0
@@ -49,19 +51,24 @@ class Relay:
         self._leader: Leader | None = None
         self._heartbeat = Heartbeat(settings.heartbeat_file)
         self._told_to_stop = asyncio.Event()
+        self._gauges = RelayGauges(self._database, PostgresOutbox(self._database))
+        self._metrics = MetricsServer(settings.metrics_host, settings.metrics_port)
 
     async def run(self) -> None:
         """Work until a signal comes; then finish within `SHUTDOWN_GRACE_SECONDS`."""
         self._listen_for_signals()
         work = asyncio.create_task(supervised("leadership", self._take_part))
         beat = asyncio.create_task(supervised("heartbeat", self._beat))
+        look = asyncio.create_task(supervised("gauges", self._gauges.run))
+        await self._metrics.start()
         await self._told_to_stop.wait()
         if self._leader is not None:
             self._leader.stop()
             await asyncio.wait({work}, timeout=self._settings.shutdown_grace_seconds / 2)
-        for task in (work, beat):
+        for task in (work, beat, look):
             task.cancel()
-        await asyncio.gather(work, beat, return_exceptions=True)
+        await asyncio.gather(work, beat, look, return_exceptions=True)
+        await self._metrics.close()
         await self._database.close(CLOSE_SECONDS)
         self._heartbeat.clear()
 
@@ -69,7 +76,7 @@ class Relay:
         await self._leadership.run(self._lead)
 
     async def _lead(self) -> None:
-        self._leader = Leader(
+        self._leader = self._gauges.leader = Leader(
             self._settings,
             PostgresEventLog(self._database),
             PostgresOutbox(self._database),
@@ -79,7 +86,7 @@ class Relay:
         try:
             await self._leader.lead()
         finally:
-            self._leader = None
+            self._leader = self._gauges.leader = None
 
     async def _beat(self) -> None:
         while True:

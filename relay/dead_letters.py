@@ -17,6 +17,7 @@ from domain.errors import BrokerUnavailable, InvalidEvent, StoreError
 from domain.ports import EventLog
 from infrastructure.rabbitmq.dead_letters import Letter
 from infrastructure.rabbitmq.message import TaskMessage
+from infrastructure.telemetry import metrics
 
 INTERVAL_SECONDS = 5.0
 LETTERS_PER_SWEEP = 1_000
@@ -56,8 +57,14 @@ class DeadLetters:
         self._box = box
         self._event_log = event_log
         self._kept = 0
+        self._count: int | None = None
         self._swept_at = time.monotonic()
         self._reported: set[str] = set()
+
+    @property
+    def count(self) -> int | None:
+        """Letters at the last look; `None` while the queue cannot be seen."""
+        return self._count
 
     async def run(self) -> None:
         """Look after the letters until cancelled."""
@@ -75,7 +82,8 @@ class DeadLetters:
         Raises:
             BrokerUnavailable, StoreUnavailable: every letter not settled is still there.
         """
-        count = await self._box.count()
+        self._count = None
+        count = self._count = await self._box.count()
         due = time.monotonic() - self._swept_at > SWEEP_ANYWAY_SECONDS
         if count == 0 or (count == self._kept and not due):
             return 0
@@ -86,6 +94,7 @@ class DeadLetters:
                 if await self._is_explained(letter):
                     await letters.settle(letter)
                     settled += 1
+                    metrics.DEAD_LETTERS_SETTLED.inc()
                 else:
                     kept += 1
         self._kept = kept if kept < LETTERS_PER_SWEEP else count

@@ -6,12 +6,14 @@ recorded yet are remembered, so that only a crash between the two sends a messag
 
 import asyncio
 import contextlib
+import time
 
 import structlog
 
 from domain.errors import BrokerUnavailable, StoreError
 from domain.ports import Broker, Outbox
 from infrastructure.backoff import Backoff
+from infrastructure.telemetry import metrics
 
 BRISK_POLL_SECONDS = 0.01
 POLL_SLOWDOWN = 1.5
@@ -81,7 +83,10 @@ class Dispatcher:
         rows = await self._outbox.choose(self._window)
         if not rows:
             return 0
+        begun = time.perf_counter()
         self._unrecorded = await self._broker.publish(rows)
+        metrics.CONFIRM_DURATION.observe(time.perf_counter() - begun)
+        metrics.PUBLISHED.inc(len(self._unrecorded))
         return await self._record()
 
     async def _record(self) -> int:

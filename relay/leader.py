@@ -76,6 +76,33 @@ class Leader:
         """Whether the broker was seen a moment ago."""
         return self._redispatcher.connected
 
+    @property
+    def queue_ready(self) -> int | None:
+        """Messages in the task queue, where it can be seen."""
+        depth = self._redispatcher.depth
+        return None if depth is None else depth.ready
+
+    @property
+    def queue_consumers(self) -> int | None:
+        """Consumers of the task queue, where it can be seen."""
+        depth = self._redispatcher.depth
+        return None if depth is None else depth.consumers
+
+    @property
+    def dead_letters(self) -> int | None:
+        """Messages in the dead-letter queue, where it can be seen."""
+        return self._dead_letters.count
+
+    @property
+    def seal_lag_seconds(self) -> float:
+        """Age of the oldest event under no checkpoint."""
+        return self._sealer.lag_seconds
+
+    @property
+    def sealed_events(self) -> int:
+        """Events in the tree."""
+        return self._sealer.size
+
     def stop(self) -> None:
         """Finish what is on its way to the broker, and let `lead` return."""
         self._dispatcher.stop()

@@ -12,6 +12,7 @@ from domain.events import RequeueReason
 from domain.log import Append, Appended, History, Metadata
 from domain.ports import EventLog, ExpiredLease, Leases
 from domain.task import GiveUp, decide, fold
+from infrastructure.telemetry import metrics
 
 INTERVAL_SECONDS = 0.5
 BATCH = 100
@@ -106,6 +107,7 @@ class Reaper:
             if isinstance(result, Appended):
                 ended += 1
                 _report(append)
+        metrics.ATTEMPTS_REAPED.inc(ended)
         if ended:
             self._on_requeued()
         return ended

@@ -10,6 +10,7 @@ import structlog
 from domain.errors import BrokerUnavailable, StoreError
 from domain.ports import Outbox
 from infrastructure.rabbitmq.topology import Depth
+from infrastructure.telemetry import metrics
 from relay.loss import LossDetector
 
 SAMPLE_SECONDS = 1.0
@@ -37,6 +38,9 @@ class Redispatcher:
         queue: where their messages should be.
         patience: seconds for which a loss has to show before it is believed.
         on_waiting: called when rows wait again.
+
+    Attributes:
+        depth: the queue when it was last seen; `None` while it cannot be seen.
     """
 
     def __init__(
@@ -48,6 +52,7 @@ class Redispatcher:
         self._detector = LossDetector(patience)
         self._interval = min(SAMPLE_SECONDS, patience / SAMPLES_PER_PATIENCE)
         self._seen_at: float | None = None
+        self.depth: Depth | None = None
 
     @property
     def connected(self) -> bool:
@@ -87,12 +92,15 @@ class Redispatcher:
         try:
             depth = await self._queue.look()
         except BrokerUnavailable:
+            self.depth = None
             return None
+        self.depth = depth
         self._seen_at = time.monotonic()
         return depth.ready
 
     def _waiting(self, count: int, reason: str) -> int:
         if count:
+            metrics.REDISPATCHED.inc(count)
             log.warning("Tasks are sent again", count=count, reason=reason)
             self._on_waiting()
         return count

@@ -102,9 +102,20 @@ def ketlog_programs(settings: StackSettings, folders: StackFolders, workers: int
 
     return [
         program("api", "service.api", HOST=LOOPBACK, PORT=str(settings.api_port)),
-        with_heartbeat("relay", "relay", **seals(settings, folders)),
-        *(with_heartbeat(name, "service.worker") for name in worker_names(workers)),
+        with_heartbeat("relay", "relay", **seals(settings, folders), **_metrics(settings, 0)),
+        *(
+            with_heartbeat(name, "service.worker", **_metrics(settings, number))
+            for number, name in enumerate(worker_names(workers), 1)
+        ),
     ]
+
+
+def _metrics(settings: StackSettings, number: int) -> Mapping[str, str]:
+    """A port of its own for each process that has no HTTP port: METRICS_PORT and those above."""
+    first = settings.variables.get("METRICS_PORT", "")
+    if not first.isdecimal() or int(first) == 0:
+        return {}
+    return {"METRICS_PORT": str(int(first) + number)}
 
 
 def seals(settings: StackSettings, folders: StackFolders) -> Mapping[str, str]:

@@ -5,6 +5,7 @@ the log, which they take on connecting, so the same URL serves.
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TypeAlias
@@ -13,6 +14,7 @@ import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
 from domain.errors import StoreUnavailable
+from infrastructure.telemetry import metrics
 
 APPLICATION_ROLE = "ketlog_app"
 CONNECT_TIMEOUT_SECONDS = 2.0
@@ -124,13 +126,22 @@ class Database:
         """
         async with translated_errors():
             pool = await self._open()
+            asked = time.perf_counter()
             connection = await pool.acquire(timeout=wait_seconds)
+            metrics.POOL_WAIT.observe(time.perf_counter() - asked)
         try:
             async with translated_errors():
                 yield connection
         finally:
             # Releasing resets the session; on a dead peer that must not hold up the caller.
             await _release(pool, connection)
+
+    @property
+    def connections(self) -> dict[str, float]:
+        """How many connections there are, by what they do: `idle` or `busy`."""
+        pool = self._pool
+        idle = 0 if pool is None else pool.get_idle_size()
+        return {"idle": idle, "busy": 0 if pool is None else pool.get_size() - idle}
 
     async def ping(self) -> None:
         """Ask for an answer; raises `StoreUnavailable` when none comes."""

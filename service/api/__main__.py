@@ -86,6 +86,7 @@ def main() -> None:
     settings = read_settings(ApiSettings)
     configure_logging("api", settings.log_level, settings.log_format)
     runtime = Runtime(settings)
+    runtime.watch()
     health = Health(runtime.adapters.database, runtime.adapters.broker)
     app = create_app(settings, runtime.adapters, health, runtime.lifespan)
     config = server_config(app, settings)

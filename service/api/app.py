@@ -17,6 +17,7 @@ from service.api.health import ExplainedProbe, Health, Probe
 from service.api.models import limited_submission
 from service.api.openapi import openapi_endpoint
 from service.api.tasks import StatusEndpoint, SubmitEndpoint
+from service.api.telemetry import Telemetry, show_metrics
 
 
 class _Endpoint:
@@ -72,10 +73,12 @@ def create_app(
             Route("/health", _Endpoint(health.report), methods=["GET"]),
             Route("/livez", _Endpoint(health.live), methods=["GET"]),
             Route("/readyz", _Endpoint(health.ready), methods=["GET"]),
+            Route("/metrics", _Endpoint(show_metrics), methods=["GET"]),
             Route("/openapi.json", openapi_endpoint(model), methods=["GET"]),
             *docs.routes(),
         ],
         redirect_slashes=False,
         lifespan=lifespan,
     )
-    return Cors(Correlation(Guard(router, adapters.database)), settings.cors_origins)
+    guarded = Guard(router, adapters.database)
+    return Cors(Telemetry(Correlation(guarded)), settings.cors_origins)

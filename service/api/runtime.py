@@ -11,6 +11,8 @@ from infrastructure.postgres.notifications import OutboxNotifier
 from infrastructure.postgres.task_queries import PostgresTaskQueries
 from infrastructure.rabbitmq.probe import BrokerProbe
 from infrastructure.settings import ApiSettings
+from infrastructure.telemetry import metrics
+from infrastructure.telemetry.metrics import Reading
 from service.api.app import Adapters
 from service.api.probes import DatabaseProbe
 
@@ -49,6 +51,35 @@ class Runtime:
                 await adapter.start()
                 stack.push_async_callback(adapter.close)
             yield
+
+    def watch(self) -> None:
+        """Show what the adapters know with the metrics."""
+        database, broker = self._database_probe, self._broker_probe
+        metrics.register(
+            Reading(
+                "gauge",
+                "ketlog_append_waiting",
+                "Appends without an answer yet.",
+                lambda: self._commits.waiting,
+            ),
+            Reading(
+                "gauge",
+                "ketlog_dependency_up",
+                "1 while the server answers.",
+                lambda: {
+                    "postgresql": float(database.connected),
+                    "rabbitmq": float(broker.connected),
+                },
+                "dependency",
+            ),
+            Reading(
+                "gauge",
+                "ketlog_database_pool_connections",
+                "Connections of the pool.",
+                lambda: self._database.connections,
+                "state",
+            ),
+        )
 
     def _wake_relay(self, _stored: Sequence[Append]) -> None:
         self._notifier.wake()

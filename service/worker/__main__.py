@@ -17,8 +17,10 @@ from infrastructure.quantum.limits import InvalidLimitError
 from infrastructure.quantum.pool import EngineLimits, SimulatorDied, SimulatorPool
 from infrastructure.rabbitmq.consumer import Consumer
 from infrastructure.settings import SettingsError, WorkerSettings, read_settings
+from infrastructure.telemetry.exposition import MetricsServer
 from infrastructure.telemetry.logging import configure_logging
 from service.worker.drain import Budget
+from service.worker.gauges import watch
 from service.worker.worker import Adapters, Worker
 
 log = structlog.get_logger()
@@ -47,6 +49,7 @@ async def _work(settings: WorkerSettings, limits: EngineLimits) -> int:
     )
     notifier = OutboxNotifier(settings.database_url, f"{name} notifier")
     pool = SimulatorPool(settings.worker_slots, limits)
+    source = Consumer(settings.rabbitmq_url, name)
     worker = Worker(
         settings,
         Adapters(
@@ -54,15 +57,19 @@ async def _work(settings: WorkerSettings, limits: EngineLimits) -> int:
             leases=PostgresLeases(database),
             ping=database.ping,
             wake_relay=notifier.wake,
-            source=Consumer(settings.rabbitmq_url, name),
+            source=source,
             simulators=pool,
         ),
     )
     pool.on_capacity = worker.wake
+    watch(worker.counters, worker.runs, pool, source, database)
+    shown = MetricsServer(settings.metrics_host, settings.metrics_port)
+    await shown.start()
     failed = await _run_until(told_to_stop, worker)
     budget = Budget.of(settings.shutdown_grace_seconds, asyncio.get_running_loop().time())
     _leave_after(settings.shutdown_grace_seconds)
     await worker.stop(budget)
+    await shown.close()
     await notifier.close()
     await database.close(grace_seconds=1.0)
     log.info("Worker stopped", failed=failed)
