@@ -10,5 +10,5 @@ SELECT
 FROM events
 WHERE (xid, position) > ($1::text::xid8, $2::bigint)
     AND xid < pg_snapshot_xmin(pg_current_snapshot())
-ORDER BY xid, position
+ORDER BY events.xid, events.position
 LIMIT $3
