@@ -6,12 +6,12 @@ They are short: no snapshot is open long enough to hold up those who read the lo
 
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 from uuid import UUID
 
 from domain.hashing import hash_of_fields
 from domain.payloads import Commitment, hmac_of
-from infrastructure.postgres.binary_copy import copy_rows
+from infrastructure.postgres.binary_copy import Row, RowForm
 from infrastructure.postgres.connect import Connection
 from infrastructure.postgres.statements import statement
 
@@ -20,10 +20,19 @@ LEAVES_A_PIECE = 20_000
 WHOLE_BODY_BYTES = 16_384
 """Payloads up to this size are read with their piece, longer ones one by one."""
 
-_LOWEST = UUID(int=0)
-_HIGHEST = UUID(int=2**128 - 1)
+LOWEST = UUID(int=0)
+HIGHEST = UUID(int=2**128 - 1)
+Range: TypeAlias = tuple[UUID, UUID]
+"""Task ids above the first, up to and including the second."""
+
 _POSTGRES_EPOCH = 946_684_800_000_000
 _INT8 = 2**64
+
+_EVENTS = RowForm("16s", "4s", "16s", "4s", "q", "32s", "?", texts=3)
+_LEAVES = RowForm("16s", "i", "q", "32s")
+_HEADS = RowForm("16s", "i", "32s")
+_PAYLOADS = RowForm("16s", "i", texts=3)
+_TREE = RowForm("q", "16s", "i", "32s", texts=1)
 
 
 class AuditedEvent(NamedTuple):
@@ -100,33 +109,32 @@ class Streams:
     contents: dict[bytes, dict[str, Commitment]]
 
 
-async def read_streams(connection: Connection) -> AsyncIterator[Streams]:
-    """Yield every task of the log, in pieces.
+async def ranges(connection: Connection) -> AsyncIterator[Range]:
+    """Yield ranges of task ids that cover them all, each with some `EVENTS_A_PIECE` events."""
+    after = LOWEST
+    while after != HIGHEST:
+        boundary = await connection.fetchval(statement("audit_boundary"), after, EVENTS_A_PIECE - 1)
+        until = HIGHEST if boundary is None else boundary
+        yield after, until
+        after = until
+
+
+async def read_streams(connection: Connection, tasks: Range) -> Streams:
+    """Return everything about the tasks in a range, from one snapshot.
 
     Raises:
         asyncpg.PostgresError, OSError: the database went away or refuses.
     """
-    after = _LOWEST
-    while after != _HIGHEST:
-        async with connection.transaction(isolation="repeatable_read", readonly=True):
-            boundary = await connection.fetchval(
-                statement("audit_boundary"), after, EVENTS_A_PIECE - 1
-            )
-            until = _HIGHEST if boundary is None else boundary
-            piece = await _read_piece(connection, after, until)
-        yield piece
-        after = until
+    async with connection.transaction(isolation="repeatable_read", readonly=True):
+        return await _read_piece(connection, *tasks)
 
 
 async def read_tree(connection: Connection) -> AsyncIterator[list[TreeLeaf]]:
     """Yield every leaf by its number, in pieces."""
     first = 0
     while True:
-        rows = await copy_rows(connection, statement("audit_tree"), first, LEAVES_A_PIECE)
-        leaves = [
-            TreeLeaf(_number(number), task_id, _number(version), hashed, subtrees)
-            for number, task_id, version, hashed, subtrees in rows
-        ]
+        rows = await _TREE.rows(connection, statement("audit_tree"), first, LEAVES_A_PIECE)
+        leaves = list(map(TreeLeaf._make, rows))
         if not leaves:
             return
         yield leaves
@@ -136,30 +144,23 @@ async def read_tree(connection: Connection) -> AsyncIterator[list[TreeLeaf]]:
 async def _read_piece(connection: Connection, after: UUID, until: UUID) -> Streams:
     (end,) = await connection.fetch(statement("sealed_end"))
     leaves: dict[bytes, dict[int, SealedEvent]] = {}
-    rows = await copy_rows(connection, statement("audit_leaves"), after, until)
+    rows = await _LEAVES.rows(connection, statement("audit_leaves"), after, until)
     for task_id, version, number, hashed in rows:
-        leaves.setdefault(task_id, {})[_number(version)] = SealedEvent(_number(number), hashed)
-    rows = await copy_rows(connection, statement("audit_heads"), after, until)
-    heads = {task_id: Head(_number(version), hashed) for task_id, version, hashed, _ in rows}
+        leaves.setdefault(task_id, {})[version] = SealedEvent(number, hashed)
+    rows = await _HEADS.rows(connection, statement("audit_heads"), after, until)
+    heads = {task_id: Head(version, hashed) for task_id, version, hashed in rows}
     contents = await _read_contents(connection, after, until)
-    rows = await copy_rows(
+    rows = await _EVENTS.rows(
         connection, statement("audit_events"), after, until, str(end["xid"]), end["position"]
     )
     return Streams(map(_event, rows), leaves, heads, contents)
 
 
-def _event(row: tuple[bytes, ...]) -> AuditedEvent:
-    task_id, version, event_id, schema_version, recorded_at, hashed, sealed, *texts = row
-    since_1970 = (_number(recorded_at) + _POSTGRES_EPOCH) % _INT8
+def _event(row: Row) -> AuditedEvent:
+    task_id, version, event_id, schema_version, recorded_at, *rest = row
+    since_1970 = (recorded_at + _POSTGRES_EPOCH) % _INT8
     return AuditedEvent(
-        task_id,
-        version,
-        event_id,
-        schema_version,
-        since_1970.to_bytes(8, "big"),
-        hashed,
-        sealed == b"\x01",
-        *texts,
+        task_id, version, event_id, schema_version, since_1970.to_bytes(8, "big"), *rest
     )
 
 
@@ -167,9 +168,11 @@ async def _read_contents(
     connection: Connection, after: UUID, until: UUID
 ) -> dict[bytes, dict[str, Commitment]]:
     contents: dict[bytes, dict[str, Commitment]] = {}
-    rows = await copy_rows(connection, statement("audit_payloads"), after, until, WHOLE_BODY_BYTES)
-    for task_id, encoded_kind, salt, encoded_size, body in rows:
-        kind, size = encoded_kind.decode(), _number(encoded_size)
+    rows = await _PAYLOADS.rows(
+        connection, statement("audit_payloads"), after, until, WHOLE_BODY_BYTES
+    )
+    for task_id, size, encoded_kind, salt, body in rows:
+        kind = encoded_kind.decode()
         if size > WHOLE_BODY_BYTES:
             commitment = await _long_content(connection, UUID(bytes=task_id), kind)
         else:
@@ -181,7 +184,3 @@ async def _read_contents(
 async def _long_content(connection: Connection, task_id: UUID, kind: str) -> Commitment:
     (row,) = await connection.fetch(statement("payload_body"), task_id, kind)
     return Commitment(hmac_of(row["salt"], row["body"]), len(row["body"]))
-
-
-def _number(encoded: bytes) -> int:
-    return int.from_bytes(encoded, "big", signed=True)

@@ -1,18 +1,19 @@
-"""One look at the whole log: first the tree and what was signed of it, then every stream."""
+"""One look at the whole log: the tree and what was signed of it, and beside it every stream."""
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
 
 from domain.checkpoint import VerifierKey
 from domain.errors import KetlogError
 from domain.seals import StoredCheckpoint
 from infrastructure.checkpoint_folder import CheckpointFolder
-from infrastructure.postgres.audit import read_streams, read_tree
-from infrastructure.postgres.connect import Connection
+from infrastructure.postgres.audit import read_tree
+from infrastructure.postgres.connect import Connection, connect
 from infrastructure.postgres.statements import statement
 from service.audit.findings import Finding, Kind, Tally
 from service.audit.progress import Progress
-from service.audit.streams import check_streams
 from service.audit.tree import Notary, SignedRoot, TreeCheck
+from service.audit.workers import APPLICATION_NAME, check_all
 
 TABLE, FOLDER = "checkpoint", "shipped checkpoint"
 
@@ -25,63 +26,83 @@ class Audit:
     """Verifies a log that may be in use.
 
     Args:
-        connection: reads the log; nothing is written.
+        dsn: where the log is; nothing is written.
         keys: public keys whose signatures are believed.
         folder: checkpoints that were shipped, if any were.
+        jobs: number of processes that check streams.
+        show: is told what is wrong.
 
     Attributes:
         tally: what was looked at so far.
     """
 
     def __init__(
-        self, connection: Connection, keys: Sequence[VerifierKey], folder: CheckpointFolder | None
+        self,
+        dsn: str,
+        keys: Sequence[VerifierKey],
+        folder: CheckpointFolder | None,
+        jobs: int,
+        show: Callable[[Finding], None],
     ) -> None:
-        self._connection = connection
+        self._dsn = dsn
         self._keys = keys
         self._folder = folder
+        self._jobs = jobs
+        self._show = show
         self._notary = Notary(keys)
         self._tree = TreeCheck()
+        self._progress = Progress("events verified")
         self.tally = Tally()
 
-    async def findings(self) -> AsyncIterator[Finding]:
-        """Yield what is wrong.
+    async def run(self) -> None:
+        """Look at everything once.
 
         Raises:
             CannotVerify: there are signatures and no key.
-            asyncpg.PostgresError, OSError: the database or the folder cannot be read.
+            KetlogError, asyncpg.PostgresError, OSError: the log or the folder cannot be read.
         """
-        async for finding in self._check_tree():
-            yield finding
-        progress = Progress("events verified")
-        async for piece in read_streams(self._connection):
-            before = self.tally.events
-            for finding in check_streams(piece, self.tally, tree_is_sound=self._tree.sound):
-                yield finding
-            progress.advance(self.tally.events - before)
-        self.tally.rates.append(progress.done())
+        connections = [await connect(self._dsn, APPLICATION_NAME) for _ in range(2)]
+        tree = asyncio.create_task(self._check_tree(connections[0]))
+        streams = asyncio.create_task(self._check_streams(connections[1]))
+        try:
+            await asyncio.gather(tree, streams)
+            self.tally.tail_seconds = await _age_of_tail(connections[0])
+        finally:
+            for task in (tree, streams):
+                task.cancel()
+            await asyncio.gather(tree, streams, return_exceptions=True)
+            for connection in connections:
+                connection.terminate()
+        self.tally.rate = self._progress.done()
 
-    async def _check_tree(self) -> AsyncIterator[Finding]:
+    async def _check_streams(self, connection: Connection) -> None:
+        async for checked in check_all(connection, self._dsn, self._jobs):
+            for finding in checked.findings:
+                self._show(finding)
+            self.tally.add(checked.tally)
+            self._progress.advance(checked.tally.events)
+
+    async def _check_tree(self, connection: Connection) -> None:
         # What was shipped, what was signed, the leaves: a sealer makes them in the other order.
         last_shipped = 0 if self._folder is None else self._folder.latest()
-        latest = await self._connection.fetchrow(statement("latest_checkpoint"))
+        latest = await connection.fetchrow(statement("latest_checkpoint"))
         last_signed = 0 if latest is None else latest["size"]
         if not self._keys and (last_shipped or last_signed):
             raise CannotVerify(
                 "there are signed checkpoints and no public key to check them with. "
                 "Give it with --key, or set SIGNING_KEY_FILE."
             )
-        signed = _Signed(self._connection, self._notary, self._folder, self.tally)
-        progress = Progress("leaves verified")
-        async for leaves in read_tree(self._connection):
+        signed = _Signed(connection, self._notary, self._folder, self.tally)
+        async for leaves in read_tree(connection):
             until = leaves[-1].number + 1
             roots, findings = await signed.next(min(until, last_signed), min(until, last_shipped))
             for finding in (*findings, *self._tree.grow(leaves, roots)):
-                yield finding
-            progress.advance(len(leaves))
+                self._show(finding)
         roots, findings = await signed.next(last_signed, last_shipped)
         for finding in (*findings, *self._tree.end(roots)):
-            yield finding
-        self.tally.rates.append(progress.done())
+            self._show(finding)
+        self.tally.leaves = self._tree.size
+        self.tally.tree_is_sound = self._tree.sound
 
 
 class _Signed:
@@ -136,3 +157,12 @@ class _Signed:
             else:
                 tally.shipped += 1
                 tally.vouched_elsewhere = max(tally.vouched_elsewhere, root.size)
+
+
+async def _age_of_tail(connection: Connection) -> float:
+    """Return how many seconds ago the first event without a leaf was recorded; 0 for none."""
+    (end,) = await connection.fetch(statement("sealed_end"))
+    age = await connection.fetchval(
+        statement("age_of_next_event"), str(end["xid"]), end["position"]
+    )
+    return age or 0.0

@@ -34,13 +34,9 @@ class Stream:
     contents: Mapping[str, Commitment]
 
 
-def diagnose(stream: Stream, *, tree_is_sound: bool) -> Iterator[Finding]:
-    """Yield what is wrong with a stream, version by version.
-
-    Args:
-        tree_is_sound: whether the leaves are known to be what was signed.
-    """
-    examination = _Examination(stream, tree_is_sound)
+def diagnose(stream: Stream) -> Iterator[Finding]:
+    """Yield what is wrong with a stream, version by version."""
+    examination = _Examination(stream)
     yield from examination.events()
     yield from examination.tail()
     yield from examination.head()
@@ -48,9 +44,8 @@ def diagnose(stream: Stream, *, tree_is_sound: bool) -> Iterator[Finding]:
 
 
 class _Examination:
-    def __init__(self, stream: Stream, tree_is_sound: bool) -> None:
+    def __init__(self, stream: Stream) -> None:
         self._stream = stream
-        self._tree_is_sound = tree_is_sound
         self._versions_by_hash = {leaf.hash: each for each, leaf in stream.leaves.items()}
         self._last = 0
         self._tail_is_missing = False
@@ -141,9 +136,7 @@ class _Examination:
         if event.hash not in computed:
             return Kind.ALTERED, f"neither content nor hash is what was sealed as leaf {number}"
         return Kind.REWRITTEN, (
-            f"it was rewritten, hash included, after it was sealed as leaf {number}"
-            if self._tree_is_sound
-            else f"it, hash included, or leaf {number} was rewritten after it was sealed"
+            f"it, hash included, or else leaf {number} was rewritten after it was sealed"
         )
 
     def _verdict_unsealed(

@@ -1,6 +1,6 @@
 """What an audit finds: which task, which version, what is wrong."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
@@ -53,16 +53,27 @@ class Tally:
 
     Attributes:
         erased: contents that are not there any more.
+        tree_is_sound: whether all leaves are what was signed.
         vouched: so many events are under a signed checkpoint in the table.
         vouched_elsewhere: so many are under one that was shipped.
-        rates: how much was done and how fast, for people.
+        tail_seconds: age of the first event that has no leaf; 0 for none.
+        rate: how much was done and how fast, for people.
     """
 
     events: int = 0
     tasks: int = 0
+    leaves: int = 0
     erased: int = 0
     checkpoints: int = 0
     shipped: int = 0
     vouched: int = 0
     vouched_elsewhere: int = 0
-    rates: list[str] = field(default_factory=list)
+    tree_is_sound: bool = True
+    tail_seconds: float = 0.0
+    rate: str = ""
+
+    def add(self, other: "Tally") -> None:
+        """Count what was looked at elsewhere, in streams."""
+        self.events += other.events
+        self.tasks += other.tasks
+        self.erased += other.erased

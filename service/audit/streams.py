@@ -17,12 +17,8 @@ from service.audit.diagnosis import Stream, commitments_of, diagnose
 from service.audit.findings import Finding, Tally
 
 
-def check_streams(piece: Streams, tally: Tally, *, tree_is_sound: bool) -> Iterator[Finding]:
-    """Yield what is wrong with some tasks.
-
-    Args:
-        tree_is_sound: whether the leaves are known to be what was signed.
-    """
+def check_streams(piece: Streams, tally: Tally) -> Iterator[Finding]:
+    """Yield what is wrong with some tasks."""
     leaves, heads, contents = piece.leaves, piece.heads, piece.contents
     for task_id, group in groupby(piece.events, key=itemgetter(0)):
         events = list(group)
@@ -34,7 +30,7 @@ def check_streams(piece: Streams, tally: Tally, *, tree_is_sound: bool) -> Itera
         erased = _erased(events, kept) if _is_intact(events, sealed, head) else None
         if erased is None:
             stream = Stream(UUID(bytes=task_id), events, sealed, head, kept)
-            yield from diagnose(stream, tree_is_sound=tree_is_sound)
+            yield from diagnose(stream)
         else:
             tally.erased += erased
     for task_id in leaves.keys() | heads.keys() | contents.keys():
@@ -45,7 +41,7 @@ def check_streams(piece: Streams, tally: Tally, *, tree_is_sound: bool) -> Itera
             heads.get(task_id),
             contents.get(task_id, {}),
         )
-        yield from diagnose(remains, tree_is_sound=tree_is_sound)
+        yield from diagnose(remains)
 
 
 def _is_intact(

@@ -8,6 +8,7 @@ whatever is not as it was: which task, which version, what. Ends with 0 when not
 
 import argparse
 import asyncio
+import os
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -18,15 +19,14 @@ import asyncpg
 from domain.checkpoint import VerifierKey
 from domain.errors import InvalidCheckpoint, KetlogError
 from infrastructure.checkpoint_folder import CheckpointFolder
-from infrastructure.postgres.connect import Connection, connect, translated_errors
-from infrastructure.postgres.statements import statement
+from infrastructure.postgres.connect import translated_errors
 from infrastructure.settings import SealSettings, read_settings
 from infrastructure.signing import public_file, verifier_keys
 from service.audit.audit import Audit, CannotVerify
 from service.audit.findings import Finding, Kind, Tally
 
-APPLICATION_NAME = "ketlog verify"
 SHOWN_OF_A_KIND = 20
+MOST_JOBS = 4
 NOTHING_WRONG, SOMETHING_WRONG, CANNOT_LOOK = 0, 1, 2
 
 
@@ -38,34 +38,18 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         keys = _keys(options.key, public_file(settings.signing_key_file))
         folder = None if options.checkpoints is None else CheckpointFolder(options.checkpoints)
-        asyncio.run(_verify(settings.database_url, keys, folder, report))
+        audit = Audit(settings.database_url, keys, folder, options.jobs, report.show)
+        asyncio.run(_verify(audit))
     except (KetlogError, asyncpg.PostgresError, OSError) as error:
         sys.stderr.write(f"The log could not be verified: {error}\n")
         return CANNOT_LOOK
-    return report.conclude()
+    report.summarise(audit.tally, keys, folder)
+    return report.conclude(audit.tally)
 
 
-async def _verify(
-    dsn: str, keys: Sequence[VerifierKey], folder: CheckpointFolder | None, report: "_Report"
-) -> None:
-    connection = await connect(dsn, APPLICATION_NAME)
-    try:
-        async with translated_errors():
-            audit = Audit(connection, keys, folder)
-            async for finding in audit.findings():
-                report.show(finding)
-            report.summarise(audit.tally, keys, folder, await _age_of_tail(connection))
-    finally:
-        connection.terminate()
-
-
-async def _age_of_tail(connection: Connection) -> float:
-    """Return how many seconds ago the first event without a leaf was recorded; 0 for none."""
-    (end,) = await connection.fetch(statement("sealed_end"))
-    age = await connection.fetchval(
-        statement("age_of_next_event"), str(end["xid"]), end["position"]
-    )
-    return age or 0.0
+async def _verify(audit: Audit) -> None:
+    async with translated_errors():
+        await audit.run()
 
 
 class _Report:
@@ -86,15 +70,10 @@ class _Report:
             _say(str(finding))
 
     def summarise(
-        self,
-        tally: Tally,
-        keys: Sequence[VerifierKey],
-        folder: CheckpointFolder | None,
-        tail_seconds: float,
+        self, tally: Tally, keys: Sequence[VerifierKey], folder: CheckpointFolder | None
     ) -> None:
         """Print what was looked at, and what nobody can vouch for yet."""
-        for rate in tally.rates:
-            _say(rate)
+        _say(f"{tally.rate}, of {tally.tasks:,} tasks; {tally.leaves:,} leaves")
         signers = ", ".join(f"{key.name}+{key.key_id.hex()}" for key in keys)
         if tally.checkpoints:
             _say(
@@ -112,14 +91,16 @@ class _Report:
             _say(f"{tally.erased:,} contents were erased; their events stay valid")
         unvouched = tally.events - max(tally.vouched, tally.vouched_elsewhere)
         if unvouched > 0:
-            age = f", the oldest of them {tail_seconds:.1f} s old" if tail_seconds else ""
+            age = f", the oldest of them {tally.tail_seconds:.1f} s old" * (tally.tail_seconds > 0)
             _say(f"{unvouched:,} events are under no checkpoint yet{age}: nobody vouches for them")
 
-    def conclude(self) -> int:
+    def conclude(self, tally: Tally) -> int:
         """Print the verdict; returns the exit code."""
         for kind, count in self._found.items():
             if count > self._shown:
                 _say(f"{kind.upper()}: {count - self._shown:,} more (--all shows them)")
+        if self._found[Kind.REWRITTEN] and tally.tree_is_sound:
+            _say("The leaves are what was signed: it is the events that were rewritten.")
         if not self._found:
             _say("OK: nothing was altered, removed or inserted.")
             return NOTHING_WRONG
@@ -155,6 +136,14 @@ def _parser(settings: SealSettings) -> argparse.ArgumentParser:
         default=settings.checkpoint_sink,
         metavar="FOLDER",
         help="where checkpoints were shipped to; by default CHECKPOINT_SINK",
+    )
+    parser.add_argument(
+        "--jobs",
+        type=int,
+        choices=range(1, 65),
+        default=min(MOST_JOBS, os.cpu_count() or 1),
+        metavar="N",
+        help=f"number of processes that check (default: one a processor, at most {MOST_JOBS})",
     )
     parser.add_argument(
         "--all", action="store_true", help=f"show more than {SHOWN_OF_A_KIND} findings of a kind"
