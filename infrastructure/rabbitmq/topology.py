@@ -6,6 +6,7 @@ because nothing is decided by it: a message that workers keep giving back is no 
 """
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -68,12 +69,12 @@ async def depth(link: Link, queue: str = QUEUE) -> Depth | None:
 
     Asking for a queue that is not there closes the channel, so each question has its own.
     """
+    seen: Depth | None = None
     async with link.brief_channel() as channel, answered():
-        try:
+        with contextlib.suppress(ChannelNotFoundEntity):
             answer = await channel.queue_declare(queue, passive=True)
-        except ChannelNotFoundEntity:
-            return None
-    return Depth(answer.message_count or 0, answer.consumer_count or 0)
+            seen = Depth(answer.message_count or 0, answer.consumer_count or 0)
+    return seen
 
 
 async def remove_empty_queues(link: Link) -> None:

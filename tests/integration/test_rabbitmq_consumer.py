@@ -145,8 +145,11 @@ async def test_what_cannot_be_understood_goes_to_the_dead_letters(
     assert await looker.get(DEAD_QUEUE) == b"\xff not a task"
 
 
-async def test_it_waits_until_the_queue_is_declared(hand: Hand, rabbitmq_url: str) -> None:
+async def test_it_waits_until_the_queue_is_declared(
+    hand: Hand, proxy: TcpProxy, rabbitmq_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     await hand.consumer.set_demand(5)
+    await eventually(lambda: "Waiting for the relay" in capsys.readouterr().out)
     publisher = Publisher(rabbitmq_url, "test", Topology())
     await publisher.publish(rows(2))
     await hand.has(2)
@@ -209,6 +212,37 @@ async def test_a_broker_that_went_silent_is_left(
     await publisher.publish(rows(1))
     await hand.has(1)
     assert proxy.connections > connections
+
+
+async def test_a_change_of_demand_that_nobody_hears_is_made_up_for(
+    publisher: Publisher, hand: Hand, proxy: TcpProxy
+) -> None:
+    await hand.consumer.set_demand(5)
+    await eventually(lambda: hand.consumer.connected)
+    proxy.go_silent()
+    async with asyncio.timeout(6):
+        await hand.consumer.set_demand(2)
+    await eventually(lambda: len(hand.voided) == 1)
+    proxy.speak_again()
+    await publisher.publish(rows(5))
+    await hand.has(2)
+
+
+async def test_what_cannot_be_acknowledged_any_more_is_void(
+    publisher: Publisher, hand: Hand
+) -> None:
+    await hand.consumer.set_demand(5)
+    await publisher.publish(rows(1))
+    await hand.has(1)
+    session = hand.consumer._session
+    assert session is not None
+    closing = asyncio.create_task(session._channel.close())
+    while not session._channel.is_closed:
+        await asyncio.sleep(0)
+    await hand.consumer.ack(hand.deliveries)
+    await closing
+    await hand.has(2)
+    assert hand.voided == [session.generation]
 
 
 async def test_a_consumer_that_gets_nothing_though_messages_wait_is_set_up_again(
