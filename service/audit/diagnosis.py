@@ -49,22 +49,26 @@ class _Examination:
         self._versions_by_hash = {leaf.hash: each for each, leaf in stream.leaves.items()}
         self._last = 0
         self._tail_is_missing = False
+        self._doubtful = False
         self._unexplained = dict(stream.contents)
 
     def events(self) -> Iterator[Finding]:
         """Yield what is wrong with the events that are there, and which ones are not."""
         before: AuditedEvent | None = None
+        believed_until = b""
         for event in self._stream.events:
             version = number(event.version)
             yield from self._missing(self._last + 1, version - 1)
             verdict = self._verdict(event, version, before)
             if verdict is not None:
+                self._doubtful = True
                 yield self._finding(*verdict, version)
-            elif before is not None and event.recorded_at < before.recorded_at:
-                yield self._finding(
-                    Kind.OUT_OF_ORDER, f"it was recorded before version {self._last}", version
-                )
-            yield from self._said(event, version, believed=verdict is None)
+            else:
+                if event.recorded_at < believed_until:
+                    what = f"it was recorded before version {self._last}"
+                    yield self._finding(Kind.OUT_OF_ORDER, what, version)
+                believed_until = event.recorded_at
+                yield from self._said(event, version)
             before, self._last = event, version
 
     def tail(self) -> Iterator[Finding]:
@@ -100,7 +104,9 @@ class _Examination:
             )
 
     def contents(self) -> Iterator[Finding]:
-        """Yield the payload rows that no event speaks of."""
+        """Yield the payload rows that no event speaks of, if all events are as they were."""
+        if self._doubtful:
+            return
         for kind in sorted(self._unexplained):
             yield self._finding(
                 Kind.FOREIGN_PAYLOAD, f"there is a {kind} payload that no event commits to"
@@ -172,6 +178,7 @@ class _Examination:
     def _missing(self, first: int, last: int) -> Iterator[Finding]:
         if first > last:
             return
+        self._doubtful = True
         leaves = [
             str(leaf.leaf)
             for version, leaf in sorted(self._stream.leaves.items())
@@ -181,20 +188,19 @@ class _Examination:
         sealed = f"; sealed as leaf {', '.join(leaves)}" if leaves else ""
         yield self._finding(Kind.MISSING, f"{what} not in the log{sealed}", first)
 
-    def _said(self, event: AuditedEvent, version: int, *, believed: bool) -> Iterator[Finding]:
+    def _said(self, event: AuditedEvent, version: int) -> Iterator[Finding]:
         """Yield which contents are not those that an event speaks of."""
         try:
             said = commitments_of(event)
         except InvalidEvent as error:
-            if believed:
-                yield self._finding(Kind.UNREADABLE, str(error), version)
+            self._doubtful = True
+            yield self._finding(Kind.UNREADABLE, str(error), version)
             return
         for kind, commitment in said.items():
             kept = self._unexplained.pop(kind, None)
-            if believed and kept is not None and kept != commitment:
-                yield self._finding(
-                    Kind.PAYLOAD, f"the {kind} payload is not the one it commits to", version
-                )
+            if kept is not None and kept != commitment:
+                what = f"the {kind} payload is not the one it commits to"
+                yield self._finding(Kind.PAYLOAD, what, version)
 
     def _finding(self, kind: Kind, what: str, version: int | None = None) -> Finding:
         return Finding(kind, what, self._stream.task_id, version)
