@@ -23,6 +23,7 @@ from domain.errors import OutcomeUnknown, StoreError, StoreUnavailable
 from domain.log import Append, Appended, AppendResult
 from domain.ports import EventLog
 from infrastructure.telemetry import metrics
+from infrastructure.telemetry.append_spans import AppendSpans, Stored
 
 MAX_BATCH = 256
 MAX_BATCH_BYTES = 8 * 1024 * 1024
@@ -40,6 +41,7 @@ class _Waiting:
     append: Append
     answer: asyncio.Future[AppendResult]
     give_up_at: float | None
+    asked_at: int
     uncertain: bool = False
 
 
@@ -50,6 +52,7 @@ class GroupCommit:
         log: where batches go.
         max_batch: most appends in one transaction.
         on_commit: called with what each transaction stored, right after it.
+        spans: makes the spans of what was stored; `None` without tracing.
     """
 
     def __init__(
@@ -58,10 +61,12 @@ class GroupCommit:
         *,
         max_batch: int = MAX_BATCH,
         on_commit: Callable[[Sequence[Append]], None] | None = None,
+        spans: AppendSpans | None = None,
     ) -> None:
         self._log = log
         self._max_batch = max_batch
         self._on_commit = on_commit
+        self._spans = spans
         self._queue: deque[_Waiting] = deque()
         self._in_flight: list[_Waiting] = []
         self._arrived = asyncio.Event()
@@ -103,6 +108,7 @@ class GroupCommit:
             append,
             loop.create_future(),
             None if deadline is None else loop.time() + deadline,
+            time.time_ns(),
         )
         self._queue.append(waiting)
         self._arrived.set()
@@ -194,11 +200,15 @@ class GroupCommit:
         ended = time.time_ns()
         metrics.APPEND_BATCH_SIZE.observe(len(batch))
         metrics.APPEND_DURATION.observe((ended - begun) / 1e9)
+        stored = []
         for waiting, result in zip(batch, results, strict=True):
             if isinstance(result, Appended):
+                stored.append(Stored(waiting.append, waiting.asked_at))
                 metrics.EVENTS_APPENDED.labels(type(waiting.append.event).__name__).inc()
             else:
                 metrics.APPEND_CONFLICTS.inc()
+        if self._spans is not None:
+            self._spans.stored(stored, len(batch), begun, ended)
 
     def _put_back(self, batch: list[_Waiting], *, uncertain: bool) -> None:
         unanswered = [waiting for waiting in batch if not waiting.answer.done()]

@@ -7,7 +7,7 @@ everything on loopback, the development users of `compose.yaml`.
 import os
 import socket
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal, TypeAlias, TypeVar
 
 from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -45,6 +45,14 @@ def _log_level(level: str) -> str:
     return name
 
 
+SamplerName: TypeAlias = Literal[
+    "always_on",
+    "always_off",
+    "traceidratio",
+    "parentbased_always_on",
+    "parentbased_always_off",
+    "parentbased_traceidratio",
+]
 DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
 BrokerUrl = Annotated[str, AfterValidator(_broker_url)]
 LogLevel = Annotated[str, AfterValidator(_log_level)]
@@ -65,6 +73,11 @@ class Settings(BaseSettings):
     max_attempts: int = Field(default=DEFAULT_MAX_ATTEMPTS, ge=1)
     metrics_host: str = "127.0.0.1"
     metrics_port: int = Field(default=0, ge=0, le=65535)
+    otel_sdk_disabled: bool = False
+    otel_traces_sampler: SamplerName = "parentbased_traceidratio"
+    otel_traces_sampler_arg: float = Field(default=0.1, ge=0, le=1)
+    otel_exporter_otlp_endpoint: str = ""
+    trace_store: Literal["database", "none"] = "database"
 
 
 class ApiSettings(Settings):
@@ -105,6 +118,7 @@ class RelaySettings(SealSettings):
     redispatch_seconds: float = Field(default=10.0, gt=0)
     relay_poll_seconds: float = Field(default=0.5, gt=0)
     lease_seconds: float = Field(default=2.5, gt=0)
+    trace_hours: float = Field(default=24.0, gt=0)
     seal_seconds: float = Field(default=2.0, ge=0.05, le=3600)
     heartbeat_file: Path | None = None
 

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import socket
 import sys
 
 import structlog
@@ -16,12 +17,15 @@ from infrastructure.postgres.leadership import Leadership
 from infrastructure.postgres.leases import PostgresLeases
 from infrastructure.postgres.outbox import PostgresOutbox
 from infrastructure.postgres.seals import PostgresSeals
+from infrastructure.postgres.traces import PostgresTraces
 from infrastructure.settings import RelaySettings, read_settings
 from infrastructure.supervision import supervised
 from infrastructure.telemetry.exposition import MetricsServer
 from infrastructure.telemetry.logging import configure_logging
+from infrastructure.telemetry.provide import make_tracing
 from relay.gauges import RelayGauges
 from relay.leader import NAME, Leader
+from relay.old_traces import OldTraces
 
 HEARTBEAT_SECONDS = 1.0
 CLOSE_SECONDS = 2.0
@@ -51,6 +55,11 @@ class Relay:
         self._leader: Leader | None = None
         self._heartbeat = Heartbeat(settings.heartbeat_file)
         self._told_to_stop = asyncio.Event()
+        traces = PostgresTraces(self._database)
+        self._tracing = make_tracing(
+            "ketlog-relay", f"{socket.gethostname()}-{os.getpid()}", settings, traces
+        )
+        self._old_traces = OldTraces(traces, settings.trace_hours)
         self._gauges = RelayGauges(self._database, PostgresOutbox(self._database))
         self._metrics = MetricsServer(settings.metrics_host, settings.metrics_port)
 
@@ -60,15 +69,18 @@ class Relay:
         work = asyncio.create_task(supervised("leadership", self._take_part))
         beat = asyncio.create_task(supervised("heartbeat", self._beat))
         look = asyncio.create_task(supervised("gauges", self._gauges.run))
+        forget = asyncio.create_task(supervised("old traces", self._old_traces.run))
+        await self._tracing.start()
         await self._metrics.start()
         await self._told_to_stop.wait()
         if self._leader is not None:
             self._leader.stop()
             await asyncio.wait({work}, timeout=self._settings.shutdown_grace_seconds / 2)
-        for task in (work, beat, look):
+        for task in (work, beat, look, forget):
             task.cancel()
-        await asyncio.gather(work, beat, look, return_exceptions=True)
+        await asyncio.gather(work, beat, look, forget, return_exceptions=True)
         await self._metrics.close()
+        await self._tracing.close()
         await self._database.close(CLOSE_SECONDS)
         self._heartbeat.clear()
 
@@ -82,6 +94,7 @@ class Relay:
             PostgresOutbox(self._database),
             PostgresLeases(self._database),
             PostgresSeals(self._database),
+            tracing=self._tracing,
         )
         try:
             await self._leader.lead()

@@ -14,6 +14,8 @@ from domain.errors import BrokerUnavailable, StoreError
 from domain.ports import Broker, Outbox
 from infrastructure.backoff import Backoff
 from infrastructure.telemetry import metrics
+from infrastructure.telemetry.tracing import NO_TRACING, Tracing
+from relay.spans import SendSpans
 
 BRISK_POLL_SECONDS = 0.01
 POLL_SLOWDOWN = 1.5
@@ -30,9 +32,18 @@ class Dispatcher:
         window: most rows that are dispatched and unclaimed at a time.
         poll_seconds: longest time between two looks at an idle outbox. While rows go out it
             looks more often: claims make room in the window and tell nobody.
+        tracing: makes the spans of messages.
     """
 
-    def __init__(self, outbox: Outbox, broker: Broker, window: int, poll_seconds: float) -> None:
+    def __init__(
+        self,
+        outbox: Outbox,
+        broker: Broker,
+        window: int,
+        poll_seconds: float,
+        *,
+        tracing: Tracing = NO_TRACING,
+    ) -> None:
         self._outbox = outbox
         self._broker = broker
         self._window = window
@@ -41,6 +52,7 @@ class Dispatcher:
         self._woken = asyncio.Event()
         self._stopping = False
         self._unrecorded: list[int] = []
+        self._spans = SendSpans(tracing)
 
     def wake(self) -> None:
         """Look at the outbox now."""
@@ -83,9 +95,11 @@ class Dispatcher:
         rows = await self._outbox.choose(self._window)
         if not rows:
             return 0
-        begun = time.perf_counter()
-        self._unrecorded = await self._broker.publish(rows)
-        metrics.CONFIRM_DURATION.observe(time.perf_counter() - begun)
+        begun = time.time_ns()
+        self._unrecorded = await self._broker.publish(self._spans.sending(rows))
+        ended = time.time_ns()
+        self._spans.sent(rows, self._unrecorded, begun, ended)
+        metrics.CONFIRM_DURATION.observe((ended - begun) / 1e9)
         metrics.PUBLISHED.inc(len(self._unrecorded))
         return await self._record()
 

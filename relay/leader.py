@@ -12,6 +12,7 @@ from infrastructure.rabbitmq.topology import Topology
 from infrastructure.rabbitmq.watch import QueueWatch
 from infrastructure.settings import RelaySettings
 from infrastructure.supervision import supervised
+from infrastructure.telemetry.tracing import NO_TRACING, Tracing
 from relay.dead_letters import DeadLetters
 from relay.dispatch import Dispatcher
 from relay.reaper import Reaper
@@ -30,6 +31,7 @@ class Leader:
         outbox: the pending tasks.
         leases: who runs what.
         seals: leaves and checkpoints of the log.
+        tracing: makes spans.
     """
 
     def __init__(
@@ -39,6 +41,8 @@ class Leader:
         outbox: Outbox,
         leases: Leases,
         seals: Seals,
+        *,
+        tracing: Tracing = NO_TRACING,
     ) -> None:
         url = settings.rabbitmq_url
         topology = Topology(self._forget_all)
@@ -46,7 +50,11 @@ class Leader:
         self._watch = QueueWatch(url, f"{NAME} watch", topology)
         self._dead_letter_queue = DeadLetterQueue(url, f"{NAME} dead letters")
         self._dispatcher = Dispatcher(
-            outbox, self._publisher, settings.dispatch_window, settings.relay_poll_seconds
+            outbox,
+            self._publisher,
+            settings.dispatch_window,
+            settings.relay_poll_seconds,
+            tracing=tracing,
         )
         self._redispatcher = Redispatcher(
             outbox, self._watch, settings.redispatch_seconds, self._dispatcher.wake
@@ -57,6 +65,7 @@ class Leader:
             settings.lease_seconds,
             settings.max_attempts,
             self._dispatcher.wake,
+            tracing=tracing,
         )
         self._dead_letters = DeadLetters(self._dead_letter_queue, event_log)
         sink = settings.checkpoint_sink

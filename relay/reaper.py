@@ -13,6 +13,8 @@ from domain.log import Append, Appended, History, Metadata
 from domain.ports import EventLog, ExpiredLease, Leases
 from domain.task import GiveUp, decide, fold
 from infrastructure.telemetry import metrics
+from infrastructure.telemetry.tracing import NO_TRACING, Tracing
+from relay.spans import record_lost_attempt
 
 INTERVAL_SECONDS = 0.5
 BATCH = 100
@@ -57,6 +59,7 @@ class Reaper:
         lease_seconds: length of a lease; grace lasts twice as long.
         max_attempts: after so many lost attempts a task fails.
         on_requeued: called when a task may be pending again.
+        tracing: makes the spans of attempts whose workers cannot.
     """
 
     def __init__(
@@ -66,11 +69,14 @@ class Reaper:
         lease_seconds: float,
         max_attempts: int,
         on_requeued: Callable[[], None],
+        *,
+        tracing: Tracing = NO_TRACING,
     ) -> None:
         self._event_log = event_log
         self._leases = leases
         self._max_attempts = max_attempts
         self._on_requeued = on_requeued
+        self._tracing = tracing
         self._grace = Grace(GRACE_LEASES * lease_seconds, longest_gap=3 * INTERVAL_SECONDS)
 
     async def run(self) -> None:
@@ -100,13 +106,17 @@ class Reaper:
         ]
         if not appends:
             return 0
+        begun = time.time_ns()
         results = await self._event_log.append(appends)
+        written = time.time_ns()
         ended = 0
         for append, result in zip(appends, results, strict=True):
             # A conflict means that the worker, or another reaper, was faster.
             if isinstance(result, Appended):
                 ended += 1
                 _report(append)
+                started_at = histories[append.task_id].events[-1].recorded_at
+                record_lost_attempt(self._tracing, append, started_at, begun, written)
         metrics.ATTEMPTS_REAPED.inc(ended)
         if ended:
             self._on_requeued()

@@ -88,7 +88,7 @@ def main() -> None:
     runtime = Runtime(settings)
     runtime.watch()
     health = Health(runtime.adapters.database, runtime.adapters.broker)
-    app = create_app(settings, runtime.adapters, health, runtime.lifespan)
+    app = create_app(settings, runtime.adapters, health, runtime.lifespan, runtime.tracing)
     config = server_config(app, settings)
     spare_the_collector()
     listener = listen(settings.host, settings.port)

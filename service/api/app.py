@@ -7,6 +7,7 @@ from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
 
 from domain.ports import Appender, EventLog, TaskQueries
 from infrastructure.settings import ApiSettings
+from infrastructure.telemetry.tracing import NO_TRACING, Tracing
 from service.api import docs
 from service.api.admission import Admission
 from service.api.body import BodyLimits
@@ -46,11 +47,13 @@ def create_app(
     adapters: Adapters,
     health: Health,
     lifespan: Lifespan[object] | None = None,
+    tracing: Tracing = NO_TRACING,
 ) -> ASGIApp:
     """Put the application together.
 
     Args:
         lifespan: starts and stops the adapters, if the caller does not.
+        tracing: makes the spans of requests; none without it.
     """
     model = limited_submission(settings.max_shots, settings.max_circuit_bytes)
     admission = Admission(settings.max_requests_in_flight)
@@ -81,4 +84,4 @@ def create_app(
         lifespan=lifespan,
     )
     guarded = Guard(router, adapters.database)
-    return Cors(Telemetry(Correlation(guarded)), settings.cors_origins)
+    return Cors(Telemetry(Correlation(guarded), tracing), settings.cors_origins)

@@ -16,6 +16,8 @@ from domain.identifiers import (
 )
 from service.api.problems import FieldProblem, Problem, send_problem
 
+TRACEPARENT: Final = "ketlog.traceparent"
+"""Key of a request's scope: the context of its own span, where it has one."""
 _KEY: Final = "ketlog.request"
 
 
@@ -25,7 +27,8 @@ class RequestContext:
     Attributes:
         headers: request headers by lower-case name; of a repeated one, the last.
         correlation_id: 1 to 128 printable ASCII characters.
-        traceparent: the client's W3C trace context, or one of our own.
+        traceparent: W3C trace context of the request: its own span's, or without tracing the
+            client's, or one of our own.
         started: whether the answer's status line is already on its way.
     """
 
@@ -56,7 +59,7 @@ class Correlation:
             await self._app(scope, receive, send)
             return
         headers = dict(scope["headers"])
-        traceparent = _traceparent(headers)
+        traceparent = scope.get(TRACEPARENT) or client_traceparent(scope) or new_traceparent()
         chosen = headers.get(b"x-correlation-id")
         text = None if chosen is None else chosen.decode("latin-1")
         refused = text is not None and not is_correlation_id(text)
@@ -78,14 +81,13 @@ class Correlation:
             await self._app(scope, receive, send_named)
 
 
-def _traceparent(headers: dict[bytes, bytes]) -> str:
+def client_traceparent(scope: Scope) -> str | None:
     """Return the client's trace context if it is valid; as W3C asks, ignore it if it is not."""
-    given = headers.get(b"traceparent")
-    if given is not None:
-        text = given.decode("latin-1")
-        if is_traceparent(text):
-            return text
-    return new_traceparent()
+    for name, value in scope["headers"]:
+        if name == b"traceparent":
+            text: str = value.decode("latin-1")
+            return text if is_traceparent(text) else None
+    return None
 
 
 def _not_a_correlation_id() -> Problem:

@@ -1,5 +1,7 @@
 """The adapters of the running API: what they are, and the order in which they start and end."""
 
+import os
+import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -9,10 +11,13 @@ from infrastructure.postgres.connect import Database
 from infrastructure.postgres.event_log import PostgresEventLog
 from infrastructure.postgres.notifications import OutboxNotifier
 from infrastructure.postgres.task_queries import PostgresTaskQueries
+from infrastructure.postgres.traces import PostgresTraces
 from infrastructure.rabbitmq.probe import BrokerProbe
 from infrastructure.settings import ApiSettings
 from infrastructure.telemetry import metrics
+from infrastructure.telemetry.append_spans import AppendSpans
 from infrastructure.telemetry.metrics import Reading
+from infrastructure.telemetry.provide import make_tracing
 from service.api.app import Adapters
 from service.api.probes import DatabaseProbe
 
@@ -32,7 +37,14 @@ class Runtime:
         self._database_probe = DatabaseProbe(settings.database_url)
         self._broker_probe = BrokerProbe(settings.rabbitmq_url)
         log = PostgresEventLog(self._database)
-        self._commits = GroupCommit(log, on_commit=self._wake_relay)
+        self.tracing = make_tracing(
+            APPLICATION_NAME, _instance(), settings, PostgresTraces(self._database)
+        )
+        self._commits = GroupCommit(
+            log,
+            on_commit=self._wake_relay,
+            spans=AppendSpans(self.tracing) if self.tracing.on else None,
+        )
         self.adapters = Adapters(
             appender=self._commits,
             log=log,
@@ -47,7 +59,8 @@ class Runtime:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self._database.close)
             stack.push_async_callback(self._notifier.close)
-            for adapter in (self._database_probe, self._broker_probe, self._commits):
+            adapters = (self._database_probe, self._broker_probe, self.tracing, self._commits)
+            for adapter in adapters:
                 await adapter.start()
                 stack.push_async_callback(adapter.close)
             yield
@@ -83,3 +96,7 @@ class Runtime:
 
     def _wake_relay(self, _stored: Sequence[Append]) -> None:
         self._notifier.wake()
+
+
+def _instance() -> str:
+    return f"{socket.gethostname()}-{os.getpid()}"

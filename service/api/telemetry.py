@@ -7,24 +7,33 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from infrastructure.telemetry import metrics
 from infrastructure.telemetry.exposition import CONTENT_TYPE, exposition
+from infrastructure.telemetry.tracing import SpanKind, Tracing
+from service.api.correlation import TRACEPARENT, client_traceparent, context_of
 
 UNKNOWN_ROUTE: Final = "unknown"
+SERVER_ERROR: Final = 500
 _METHODS: Final = frozenset({"GET", "POST", "OPTIONS", "HEAD", "PUT", "PATCH", "DELETE"})
 
 
 class Telemetry:
-    """ASGI middleware: how long each request took, by its route's template."""
+    """ASGI middleware: how long each request took, by its route's template, and its span.
 
-    def __init__(self, app: ASGIApp) -> None:
+    A submission begins a trace, or goes on with its client's. Other requests have spans only where
+    their client records the trace: whoever polls for a status would fill the store.
+    """
+
+    def __init__(self, app: ASGIApp, tracing: Tracing) -> None:
         self._app = app
+        self._tracing = tracing
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request; anything but HTTP passes through."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        begun = time.perf_counter()
+        begun = time.time_ns()
         status = 0
+        given = self._enter(scope)
 
         async def watched(message: Message) -> None:
             nonlocal status
@@ -35,9 +44,48 @@ class Telemetry:
         try:
             await self._app(scope, receive, watched)
         finally:
+            ended = time.time_ns()
             metrics.HTTP_DURATION.labels(method_of(scope), route_of(scope), status).observe(
-                time.perf_counter() - begun
+                (ended - begun) / 1e9
             )
+            traceparent = scope.get(TRACEPARENT)
+            if traceparent is not None and self._tracing.records(traceparent):
+                self._record(scope, given, begun, ended, status)
+
+    def _enter(self, scope: Scope) -> str | None:
+        """Give the request a span of its own, where it may have one; returns the client's."""
+        sampler = self._tracing.sampler
+        if sampler is None:
+            return None
+        given = client_traceparent(scope)
+        if given is not None or scope["method"] == "POST":
+            scope[TRACEPARENT] = sampler.enter(given)
+        return given
+
+    def _record(self, scope: Scope, given: str | None, begun: int, ended: int, status: int) -> None:
+        method, route = method_of(scope), route_of(scope)
+        attributes: dict[str, str | int | float | bool] = {
+            "http.request.method": method,
+            "url.path": scope["path"],
+            "url.scheme": scope.get("scheme", "http"),
+            "http.response.status_code": status,
+            "ketlog.correlation.id": context_of(scope).correlation_id,
+        }
+        if route != UNKNOWN_ROUTE:
+            attributes["http.route"] = route
+        failed = status == 0 or status >= SERVER_ERROR
+        if failed:
+            attributes["error.type"] = str(status)
+        self._tracing.span(
+            method if route == UNKNOWN_ROUTE else f"{method} {route}",
+            scope[TRACEPARENT],
+            given,
+            begun,
+            ended,
+            attributes,
+            kind=SpanKind.SERVER,
+            error=f"status {status}" if failed else None,
+        )
 
 
 def method_of(scope: Scope) -> str:

@@ -13,12 +13,14 @@ from infrastructure.postgres.connect import Database
 from infrastructure.postgres.event_log import PostgresEventLog
 from infrastructure.postgres.leases import PostgresLeases
 from infrastructure.postgres.notifications import OutboxNotifier
+from infrastructure.postgres.traces import PostgresTraces
 from infrastructure.quantum.limits import InvalidLimitError
 from infrastructure.quantum.pool import EngineLimits, SimulatorDied, SimulatorPool
 from infrastructure.rabbitmq.consumer import Consumer
 from infrastructure.settings import SettingsError, WorkerSettings, read_settings
 from infrastructure.telemetry.exposition import MetricsServer
 from infrastructure.telemetry.logging import configure_logging
+from infrastructure.telemetry.provide import make_tracing
 from service.worker.drain import Budget
 from service.worker.gauges import watch
 from service.worker.worker import Adapters, Worker
@@ -59,6 +61,9 @@ async def _work(settings: WorkerSettings, limits: EngineLimits) -> int:
             wake_relay=notifier.wake,
             source=source,
             simulators=pool,
+            tracing=make_tracing(
+                "ketlog-worker", settings.worker_id, settings, PostgresTraces(database)
+            ),
         ),
     )
     pool.on_capacity = worker.wake

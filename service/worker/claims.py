@@ -1,6 +1,7 @@
 """From messages to claimed tasks: read the log, decide, append, and only then acknowledge."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 from uuid import UUID
@@ -32,6 +33,10 @@ class Claims:
     What arrives while one batch is on its way to the database forms the next. A message is
     acknowledged when its claim is committed or when there is nothing to claim; while the database
     is away no message is taken or returned: what is in hand waits.
+
+    Args:
+        on_claimed: called with each batch of messages, the tasks that were claimed, and when the
+            batch was begun, in nanoseconds since the epoch.
     """
 
     def __init__(
@@ -44,6 +49,7 @@ class Claims:
         worker_id: str,
         lease_seconds: float,
         counters: Counters,
+        on_claimed: Callable[[Sequence[Held], Sequence[Task], int], None] = lambda *_: None,
     ) -> None:
         self._log = event_log
         self._appender = appender
@@ -52,6 +58,7 @@ class Claims:
         self._worker_id = worker_id
         self._lease_seconds = lease_seconds
         self._counters = counters
+        self._on_claimed = on_claimed
         self._due = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -77,6 +84,7 @@ class Claims:
         await self._idle.wait()
 
     async def _claim(self, taken: Sequence[Held]) -> None:
+        begun = time.time_ns()
         try:
             histories = await self._read({held.task_id for held in taken})
             # Claiming what was given to another worker meanwhile would only make both of them try.
@@ -90,6 +98,7 @@ class Claims:
             # The relay sends it again after a while: a slower loop than the queue would make.
             self._intake.settle(taken)
             raise
+        self._on_claimed(taken, claimed, begun)
         for task in claimed:
             payloads = histories[task.task_id].payloads
             self._runs.begin(task, decisions.run_request(task, payloads))

@@ -33,7 +33,7 @@ class Run:
     Attributes:
         task: as the claim has left it.
         claimed_at: `time.monotonic()` of the claim.
-        started_at: the same of the beginning of the run.
+        started_at: the same of the beginning of the run, and `over_at` of its end.
         job: its place in the pool; `None` when there is nothing to run.
         is_long: the run has lasted longer than what may be ahead of another one.
         ending: how it ends is decided and on its way to the log.
@@ -50,6 +50,7 @@ class Run:
     lost: bool = False
     stopped_because: str | None = None
     timer: asyncio.TimerHandle | None = None
+    over_at: float | None = None
 
     @property
     def waits(self) -> bool:
@@ -66,6 +67,8 @@ class Runs:
 
     Args:
         on_change: called when a run begins to be long, and when one is over.
+        on_ended: called once with each task that is not held any more, and with what was written
+            about its end; `None` where it was taken away.
     """
 
     def __init__(
@@ -77,6 +80,7 @@ class Runs:
         max_attempts: int,
         counters: Counters,
         on_change: Callable[[], None],
+        on_ended: Callable[[Run, Append | None], None] = lambda _run, _append: None,
     ) -> None:
         self._simulators = simulators
         self._appender = appender
@@ -84,6 +88,7 @@ class Runs:
         self._max_attempts = max_attempts
         self._counters = counters
         self._on_change = on_change
+        self._on_ended = on_ended
         self._look_ahead = LookAhead()
         self._held: dict[UUID, Run] = {}
         self._in_pool = 0
@@ -152,6 +157,7 @@ class Runs:
         self._counters.lost += 1
         log.warning("Run stopped, its task was taken away", **_naming(run))
         run.lost = True
+        self._on_ended(run, None)
         self._forget(run)
         if run.job is not None:
             run.job.cancel()
@@ -189,6 +195,7 @@ class Runs:
 
     def _over(self, run: Run, outcome: asyncio.Future[RunOutcome]) -> None:
         self._in_pool -= 1
+        run.over_at = time.monotonic()
         if run.timer is not None:
             run.timer.cancel()
         if run.is_long:
@@ -258,8 +265,10 @@ class Runs:
                 event_type=type(append.event).__name__,
                 **_naming(run),
             )
+            self._on_ended(run, None)
             return
         self._count(run, append)
+        self._on_ended(run, append)
 
     async def _insist(self, run: Run, append: Append) -> AppendResult:
         """Append, and try again after errors that nobody foresaw: an outcome is not thrown away."""

@@ -14,6 +14,8 @@ from infrastructure.group_commit import GroupCommit
 from infrastructure.heartbeat import Heartbeat
 from infrastructure.settings import WorkerSettings
 from infrastructure.supervision import supervised
+from infrastructure.telemetry.append_spans import AppendSpans
+from infrastructure.telemetry.tracing import NO_TRACING, Tracing
 from service.worker.claims import Claims
 from service.worker.counters import Counters
 from service.worker.drain import Budget, drain
@@ -22,6 +24,7 @@ from service.worker.leases import LeaseRenewal
 from service.worker.patience import Patience
 from service.worker.ports import DeliverySource, Simulators
 from service.worker.runs import Runs
+from service.worker.spans import AttemptSpans
 
 log = structlog.get_logger()
 
@@ -35,6 +38,7 @@ class Adapters:
     Attributes:
         ping: raises `StoreUnavailable` while the database is away.
         wake_relay: called when a task is pending again, for the relay not to find out by polling.
+        tracing: makes the spans of attempts.
     """
 
     event_log: EventLog
@@ -43,6 +47,7 @@ class Adapters:
     wake_relay: Callable[[], None]
     source: DeliverySource
     simulators: Simulators
+    tracing: Tracing = NO_TRACING
 
 
 class Worker:
@@ -53,7 +58,13 @@ class Worker:
         self._settings = settings
         self._adapters = adapters
         self._heartbeat = Heartbeat(settings.heartbeat_file)
-        self._appender = GroupCommit(adapters.event_log, on_commit=self._committed)
+        tracing = adapters.tracing
+        spans = AttemptSpans(tracing, settings.worker_id)
+        self._appender = GroupCommit(
+            adapters.event_log,
+            on_commit=self._committed,
+            spans=AppendSpans(tracing) if tracing.on else None,
+        )
         self.runs = Runs(
             adapters.simulators,
             self._appender,
@@ -61,6 +72,7 @@ class Worker:
             max_attempts=settings.max_attempts,
             counters=self.counters,
             on_change=self.wake,
+            on_ended=spans.ended,
         )
         self.intake = Intake(adapters.source, self.runs.load, self._look, self.counters)
         self._claims = Claims(
@@ -71,6 +83,7 @@ class Worker:
             worker_id=settings.worker_id,
             lease_seconds=settings.lease_seconds,
             counters=self.counters,
+            on_claimed=spans.claimed,
         )
         self._patience = Patience(self.intake, self.runs)
         self._renewal = LeaseRenewal(
@@ -90,6 +103,7 @@ class Worker:
             SimulatorDied: the simulators cannot start.
         """
         await self._adapters.simulators.start()
+        await self._adapters.tracing.start()
         await self._appender.start()
         self._claiming = _loop("claims", self._claims.run)
         self._loops = [
@@ -123,6 +137,7 @@ class Worker:
             self._adapters.source.close(),
             self._adapters.simulators.close(),
         )
+        await self._adapters.tracing.close()
         self._heartbeat.clear()
 
     def _look(self) -> None:

@@ -1,0 +1,3 @@
+SELECT resource, span
+FROM spans
+WHERE trace_id = $1;
