@@ -4,6 +4,9 @@ A worker with one slot, and no more of anything, works off a full queue: claims,
 all, on a private PostgreSQL with `fsync` on and a private RabbitMQ. The yardstick
 (`bench/bare_engine.py`) and the worker take turns on the same machine. The ratio of the medians is
 what counts; the absolute figures belong to the machine.
+
+Every text is one of a kind, so that nothing the engine keeps of circuits it has seen can serve;
+`--same-text` shows what that is worth.
 """
 
 import argparse
@@ -49,7 +52,11 @@ def main() -> None:
         rates: dict[str, list[float]] = {"bare": [], "ketlog": []}
         for number in range(1, options.rounds + 1):
             rates["bare"].append(_bare(options.seconds, options.shots))
-            rates["ketlog"].append(_work_off(environment, options.tasks, options.shots))
+            texts = [
+                BELL if options.same_text else f"{BELL} // {number}.{task}"
+                for task in range(options.tasks)
+            ]
+            rates["ketlog"].append(_work_off(environment, texts, options.shots))
             print(
                 f"round {number}  bare {rates['bare'][-1]:7.0f}/s  "
                 f"ketlog {rates['ketlog'][-1]:7.0f}/s",
@@ -68,6 +75,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--tasks", type=int, default=3_000, help="tasks in the queue each round")
     parser.add_argument("--shots", type=int, default=1_024)
+    parser.add_argument("--same-text", action="store_true", help="submit one text again and again")
     parser.add_argument("--slots", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=3.0, help="length of a bare turn")
     return parser.parse_args()
@@ -120,11 +128,12 @@ def _bare(seconds: float, shots: int) -> float:
     return float(json.loads(done.stdout)["per_second"])
 
 
-def _work_off(environment: dict[str, str], count: int, shots: int) -> float:
+def _work_off(environment: dict[str, str], texts: list[str], shots: int) -> float:
     """Fill the queue, let a worker empty it, and return what the log says of its speed."""
+    count = len(texts)
     with psycopg.connect(environment["DATABASE_URL"], autocommit=True) as connection:
         first = _first_position(connection)
-        asyncio.run(_submit(environment["DATABASE_URL"], count, shots))
+        asyncio.run(_submit(environment["DATABASE_URL"], texts, shots))
         wait_until(lambda: _number(connection, _DISPATCHED) == count, what="dispatch", timeout=60)
         with _process("service.worker", environment) as worker:
             wait_until(
@@ -166,16 +175,16 @@ def _rate(connection: psycopg.Connection, first: int, count: int) -> float:
     return (count - 1 - skipped) / seconds
 
 
-async def _submit(dsn: str, count: int, shots: int) -> None:
+async def _submit(dsn: str, texts: list[str], shots: int) -> None:
     database = Database(dsn, size=2, application_name="bench")
     log = PostgresEventLog(database)
-    for begin in range(0, count, BATCH):
-        await log.append([_submission(shots) for _ in range(begin, min(begin + BATCH, count))])
+    for begin in range(0, len(texts), BATCH):
+        await log.append([_submission(text, shots) for text in texts[begin : begin + BATCH]])
     await database.close()
 
 
-def _submission(shots: int) -> Append:
-    payload = Payload(PayloadKind.CIRCUIT, BELL.encode())
+def _submission(text: str, shots: int) -> Append:
+    payload = Payload(PayloadKind.CIRCUIT, text.encode())
     return Append(
         task_id=uuid7(),
         expected_version=0,
