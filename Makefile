@@ -92,6 +92,11 @@ restart: setup ## Restart one service: SERVICE=…
 scale: setup ## Run WORKERS=3 workers
 	@$(STACK_PROGRAM) scale $(WORKERS)
 
+.PHONY: trace
+trace: setup ## Show a task's way through all processes: ID=<task, correlation or trace id> (OTLP=1)
+	@$(PYTHON) -m infrastructure.local.with_env $(PYTHON) -m service.trace $(if $(OTLP),--otlp) -- "$${ID:?which one? make trace ID=…}"
+export ID
+
 ##@ The database
 
 .PHONY: psql

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 from uuid import UUID
 
 import structlog
@@ -21,6 +21,7 @@ from service.worker.runs import Runs
 
 log = structlog.get_logger()
 T = TypeVar("T")
+OnClaimed: TypeAlias = Callable[[Sequence[Held], Sequence[Task], Mapping[UUID, History], int], None]
 
 STORE_AWAY = "the database is away"
 APPEND_SECONDS = 2.0
@@ -35,8 +36,8 @@ class Claims:
     is away no message is taken or returned: what is in hand waits.
 
     Args:
-        on_claimed: called with each batch of messages, the tasks that were claimed, and when the
-            batch was begun, in nanoseconds since the epoch.
+        on_claimed: called with each batch of messages, the tasks that were claimed, their
+            histories before that, and when the batch was begun, in nanoseconds since the epoch.
     """
 
     def __init__(
@@ -49,7 +50,7 @@ class Claims:
         worker_id: str,
         lease_seconds: float,
         counters: Counters,
-        on_claimed: Callable[[Sequence[Held], Sequence[Task], int], None] = lambda *_: None,
+        on_claimed: OnClaimed = lambda *_: None,
     ) -> None:
         self._log = event_log
         self._appender = appender
@@ -98,7 +99,7 @@ class Claims:
             # The relay sends it again after a while: a slower loop than the queue would make.
             self._intake.settle(taken)
             raise
-        self._on_claimed(taken, claimed, begun)
+        self._on_claimed(taken, claimed, histories, begun)
         for task in claimed:
             payloads = histories[task.task_id].payloads
             self._runs.begin(task, decisions.run_request(task, payloads))

@@ -15,7 +15,7 @@ from uuid import UUID
 
 from domain.events import TaskCompleted, TaskFailed, TaskRequeued
 from domain.execution import METHODS
-from domain.log import Append
+from domain.log import Append, History
 from domain.task import Task
 from infrastructure.rabbitmq.message import TaskMessage
 from infrastructure.rabbitmq.topology import QUEUE
@@ -33,13 +33,20 @@ class AttemptSpans:
     def __init__(self, tracing: Tracing, worker_id: str) -> None:
         self._tracing = tracing
         self._worker_id = worker_id
-        self._messages: dict[UUID, Held] = {}
+        self._messages: dict[UUID, tuple[Held, float]] = {}
 
-    def claimed(self, taken: Sequence[Held], tasks: Sequence[Task], begun: int) -> None:
+    def claimed(
+        self,
+        taken: Sequence[Held],
+        tasks: Sequence[Task],
+        histories: Mapping[UUID, History],
+        begun: int,
+    ) -> None:
         """Record claims that are in the log now.
 
         Args:
             taken: the messages that led to them.
+            histories: the tasks' streams before the claims.
             begun: when the worker began to look at them, in nanoseconds since the epoch.
         """
         sampled = [task for task in tasks if self._tracing.records(task.metadata.traceparent)]
@@ -49,7 +56,10 @@ class AttemptSpans:
         ended = time.time_ns()
         for task in sampled:
             parent = task.metadata.traceparent
-            self._messages[task.last_event_id] = held[task.task_id]
+            message = held[task.task_id]
+            pending_since = histories[task.task_id].events[-1].recorded_at.timestamp()
+            queued = max(0.0, _moment(message.arrived) / 1e9 - pending_since)
+            self._messages[task.last_event_id] = message, queued
             self._tracing.span(
                 "claim",
                 claim_context(parent, task.last_event_id),
@@ -66,9 +76,10 @@ class AttemptSpans:
             append: what was written about its end; `None` where the task was taken away.
         """
         task = run.task
-        held = self._messages.pop(task.last_event_id, None)
-        if held is None:
+        known = self._messages.pop(task.last_event_id, None)
+        if known is None:
             return
+        held, queued = known
         context = attempt_context(task.metadata.traceparent, task.last_event_id)
         attributes = self._naming(task) | {
             "messaging.system": "rabbitmq",
@@ -77,6 +88,8 @@ class AttemptSpans:
             "messaging.destination.name": QUEUE,
             "messaging.message.conversation_id": task.metadata.correlation_id,
             "ketlog.worker.id": self._worker_id,
+            # Why there is a gap before this span: in the outbox and with the broker.
+            "ketlog.queue.wait_seconds": queued,
         }
         links = []
         message = held.delivery.message

@@ -76,7 +76,7 @@ async def test_a_task_whose_worker_died_once_is_one_trace_with_both_attempts(
         task_id = answer.json()["task_id"]
 
         async def runs() -> bool:
-            return (await client.task(task_id))["status"] == "processing"
+            return bool((await client.task(task_id))["status"] == "processing")
 
         await eventually(runs)
         # The claim's spans are on their way to the store; what dies with a worker is lost.
