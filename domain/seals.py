@@ -13,6 +13,7 @@ from uuid import UUID
 from domain.errors import LogForked
 from domain.log import LogCursor
 from domain.merkle import Frontier, Node, leaf_hash, levels_completed, peaks
+from domain.payloads import Payload
 
 HASH_BYTES = 32
 
@@ -146,4 +147,12 @@ class Seals(Protocol):
 
     async def hashes(self, nodes: Collection[Node]) -> dict[Node, bytes]:
         """Return the hashes of perfect subtrees; those that are not complete are missing."""
+        ...
+
+
+class Contents(Protocol):
+    """The payload rows, as those who check commitments need them."""
+
+    async def of(self, task_id: UUID) -> list[Payload]:
+        """Return a task's payloads by kind, as far as they are there; raises `StoreUnavailable`."""
         ...

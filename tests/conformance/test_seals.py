@@ -7,11 +7,14 @@ import pytest
 
 from domain.log import LogCursor
 from domain.merkle import Frontier, Node, includes, inclusion_nodes, inclusion_proof, leaf_hash
+from domain.payloads import PayloadKind
 from domain.ports import EventLog
-from domain.seals import Leaf, Seals
+from domain.seals import Contents, Leaf, Seals
 from infrastructure.memory import MemoryStore
+from infrastructure.memory.contents import MemoryContents
 from infrastructure.memory.seals import MemorySeals
 from infrastructure.postgres.connect import Database
+from infrastructure.postgres.contents import PostgresContents
 from infrastructure.postgres.event_log import PostgresEventLog
 from infrastructure.postgres.seals import PostgresSeals
 from tests.support import tasks
@@ -21,17 +24,18 @@ from tests.support import tasks
 class Store:
     log: EventLog
     seals: Seals
+    contents: Contents
 
 
 @pytest.fixture(params=["memory", "postgres"])
 async def store(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
     if request.param == "memory":
         twin = MemoryStore()
-        yield Store(twin, MemorySeals(twin))
+        yield Store(twin, MemorySeals(twin), MemoryContents(twin))
         return
     dsn = request.getfixturevalue("database_url")
     database = Database(dsn, size=4, application_name="conformance")
-    yield Store(PostgresEventLog(database), PostgresSeals(database))
+    yield Store(PostgresEventLog(database), PostgresSeals(database), PostgresContents(database))
     await database.close()
 
 
@@ -126,3 +130,18 @@ async def test_checkpoints_are_kept_by_size_and_never_replaced(store: Store) -> 
     latest = await store.seals.latest_checkpoint()
     assert latest is not None
     assert (latest.size, latest.root, latest.note) == (3, root, "note 3")
+
+
+async def test_contents_are_those_that_the_events_commit_to(store: Store) -> None:
+    append = tasks.submission("// a circuit")
+    await tasks.put(store.log, append)
+    task = await tasks.load(store.log, append.task_id)
+    await tasks.put(store.log, tasks.claim(task))
+    ended = tasks.completion(await tasks.load(store.log, task.task_id), {"0": 16})
+    await tasks.put(store.log, ended)
+    assert await store.contents.of(task.task_id) == [*append.payloads, *ended.payloads]
+    assert [each.kind for each in await store.contents.of(task.task_id)] == [
+        PayloadKind.CIRCUIT,
+        PayloadKind.RESULT,
+    ]
+    assert await store.contents.of(tasks.submission().task_id) == []
