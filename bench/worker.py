@@ -137,7 +137,7 @@ def _work_off(environment: dict[str, str], texts: list[str], shots: int) -> floa
         wait_until(lambda: _number(connection, _DISPATCHED) == count, what="dispatch", timeout=60)
         with _process("service.worker", environment) as worker:
             wait_until(
-                lambda: _number(connection, _ENDED, first) == count,
+                lambda: _number(connection, _OPEN) == 0,
                 what="the worker",
                 timeout=300,
                 alive=lambda: worker.poll() is None,
@@ -146,7 +146,7 @@ def _work_off(environment: dict[str, str], texts: list[str], shots: int) -> floa
 
 
 _DISPATCHED = "SELECT count(*) FROM outbox WHERE dispatch_number IS NOT NULL"
-_ENDED = "SELECT count(*) FROM events WHERE position > %s AND type = 'TaskCompleted'"
+_OPEN = "SELECT (SELECT count(*) FROM outbox) + (SELECT count(*) FROM leases)"
 _TIMES = """
     SELECT recorded_at FROM events
      WHERE position > %s AND type = 'TaskCompleted'
@@ -154,9 +154,9 @@ _TIMES = """
 """
 
 
-def _number(connection: psycopg.Connection, query: str, *arguments: int) -> int:
+def _number(connection: psycopg.Connection, query: str) -> int:
     time.sleep(0.2)
-    row = connection.execute(query.encode(), arguments).fetchone()
+    row = connection.execute(query.encode()).fetchone()
     assert row is not None
     return int(row[0])
 
@@ -170,6 +170,7 @@ def _first_position(connection: psycopg.Connection) -> int:
 def _rate(connection: psycopg.Connection, first: int, count: int) -> float:
     """Completions per second once the look-ahead has opened."""
     times = [row[0] for row in connection.execute(_TIMES, (first,))]
+    assert len(times) == count, f"{len(times)} of {count} tasks completed"
     skipped = int(count * WARM_UP_SHARE)
     seconds: float = (times[-1] - times[skipped]).total_seconds()
     return (count - 1 - skipped) / seconds
