@@ -77,8 +77,8 @@ status: setup ## Show the processes and whether all is healthy
 	@$(STACK_PROGRAM) status
 
 .PHONY: logs
-logs: setup ## Show the logs (SERVICE=worker for one, FOLLOW=no to end at once)
-	@$(STACK_PROGRAM) logs $(SERVICE) --follow $(FOLLOW)
+logs: setup ## Show the logs (SERVICE=worker for one, FOLLOW=no to end at once, ID=… for one task)
+	@$(STACK_PROGRAM) logs $(SERVICE) --follow $(FOLLOW) --containing="$$ID"
 
 .PHONY: start stop restart
 start: setup ## Start one service: SERVICE=postgres, rabbitmq, api, relay or worker

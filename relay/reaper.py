@@ -13,6 +13,7 @@ from domain.log import Append, Appended, History, Metadata
 from domain.ports import EventLog, ExpiredLease, Leases
 from domain.task import GiveUp, decide, fold
 from infrastructure.telemetry import metrics
+from infrastructure.telemetry.context import trace_id_of
 from infrastructure.telemetry.tracing import NO_TRACING, Tracing
 from relay.spans import record_lost_attempt
 
@@ -164,6 +165,7 @@ def _report(append: Append) -> None:
         "An attempt was given up: its lease ran out",
         task_id=str(append.task_id),
         correlation_id=append.metadata.correlation_id,
+        trace_id=trace_id_of(append.metadata.traceparent),
         attempt=getattr(append.event, "attempt", None),
         outcome=type(append.event).__name__,
     )

@@ -51,6 +51,7 @@ def _parse(words: Sequence[str] | None) -> argparse.Namespace:
         commands.add_parser(name)
     logs = commands.add_parser("logs")
     logs.add_argument("service", nargs="?")
+    logs.add_argument("--containing", default="")
     logs.add_argument("--follow", choices=("yes", "no", "auto"), default="auto")
     for name in ("start", "stop", "restart"):
         commands.add_parser(name).add_argument("service", nargs="?")
@@ -105,7 +106,7 @@ def _service(asked: argparse.Namespace) -> str:
 def _log_options(asked: argparse.Namespace) -> LogOptions:
     service = check_service(asked.service) if asked.service else None
     follow = sys.stdout.isatty() if asked.follow == "auto" else asked.follow == "yes"
-    return LogOptions(service=service, follow=follow)
+    return LogOptions(service=service, follow=follow, containing=asked.containing)
 
 
 def _worker_count(text: str | None) -> int:

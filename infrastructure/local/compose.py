@@ -74,9 +74,26 @@ class ComposeStack:
         """Print the logs."""
         follow = ["--follow", "--tail=100"] if options.follow else []
         try:
-            self._compose("logs", *follow, *([options.service] if options.service else []))
+            services = [options.service] if options.service else []
+            if options.containing:
+                self._filtered_logs(options.containing, ["logs", *follow, *services])
+            else:
+                self._compose("logs", *follow, *services)
         except KeyboardInterrupt:
             say()
+
+    def _filtered_logs(self, text: str, arguments: Sequence[str]) -> None:
+        with subprocess.Popen(
+            self._command(*arguments),
+            cwd=self._settings.checkout,
+            env=_environment(),
+            stdout=subprocess.PIPE,
+        ) as process:
+            wanted = text.encode()
+            for line in process.stdout or ():
+                if wanted in line:
+                    sys.stdout.buffer.write(line)
+                    sys.stdout.buffer.flush()
 
     def start(self, service: str) -> None:
         """Start a service."""
@@ -168,13 +185,14 @@ class ComposeStack:
     def _run(
         self, command: Sequence[str], stdout: int | None = None
     ) -> "subprocess.CompletedProcess[bytes]":
-        # Compose gives the shell's variables precedence over those of .env.
-        environment = {
-            name: value for name, value in os.environ.items() if name not in ONLY_FROM_FILE
-        }
         return subprocess.run(
-            command, check=False, cwd=self._settings.checkout, env=environment, stdout=stdout
+            command, check=False, cwd=self._settings.checkout, env=_environment(), stdout=stdout
         )
+
+
+def _environment() -> dict[str, str]:
+    # Compose gives the shell's variables precedence over those of .env.
+    return {name: value for name, value in os.environ.items() if name not in ONLY_FROM_FILE}
 
 
 def engine_answers() -> bool:

@@ -43,6 +43,7 @@ def print_logs(
     files: Mapping[str, Path],
     *,
     follow: bool,
+    containing: str = "",
     output: BinaryIO | None = None,
     rest: Callable[[float], None] = time.sleep,
 ) -> None:
@@ -51,21 +52,23 @@ def print_logs(
     Args:
         files: Log file by name of its process.
         follow: Whether to go on.
+        containing: Only lines with this text.
         output: Where to; standard output unless given.
         rest: Waits between two looks at the files.
     """
     out = output or sys.stdout.buffer
+    wanted = containing.encode()
     width = max(map(len, files), default=0)
     followers = [_Follower(name, path, width) for name, path in files.items()]
     try:
         for follower in followers:
-            lines = follower.lines()
+            lines = [line for line in follower.lines() if wanted in line]
             out.writelines(lines[-_LINES_WHEN_FOLLOWING:] if follow else lines)
         out.flush()
         while follow:
             rest(_REST_SECONDS)
             for follower in followers:
-                out.writelines(follower.lines())
+                out.writelines(line for line in follower.lines() if wanted in line)
             out.flush()
     except KeyboardInterrupt:
         pass

@@ -137,7 +137,7 @@ class NativeStack:
             name for name in names if options.service in {None, name, name.rpartition("-")[0]}
         ]
         files = {name: self._folders.logs / f"{name}.log" for name in wanted}
-        print_logs(files, follow=options.follow)
+        print_logs(files, follow=options.follow, containing=options.containing)
 
     def start(self, service: str) -> None:
         """Start a service."""

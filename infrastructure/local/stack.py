@@ -18,10 +18,12 @@ class LogOptions:
     Attributes:
         service: One service, or `None` for all.
         follow: Whether to go on until Ctrl-C.
+        containing: Only lines with this text, such as a correlation id.
     """
 
     service: str | None
     follow: bool
+    containing: str = ""
 
 
 class Stack(Protocol):

@@ -7,6 +7,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from domain.errors import StoreUnavailable
+from infrastructure.telemetry.context import trace_id_of
 from service.api.correlation import context_of
 from service.api.health import ExplainedProbe
 from service.api.problems import ClientGone, Problem, send_problem, unavailable
@@ -47,6 +48,7 @@ class Guard:
                 method=scope["method"],
                 path=scope["path"],
                 correlation_id=context.correlation_id,
+                trace_id=trace_id_of(context.traceparent),
                 exc_info=error,
             )
             if context.started:

@@ -1,17 +1,22 @@
 """Measures every request, and shows the measurements at `GET /metrics`."""
 
+import logging
 import time
 from typing import Final
 
+import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from infrastructure.telemetry import metrics
+from infrastructure.telemetry.context import trace_id_of
 from infrastructure.telemetry.exposition import CONTENT_TYPE, exposition
 from infrastructure.telemetry.tracing import SpanKind, Tracing
 from service.api.correlation import TRACEPARENT, client_traceparent, context_of
 
 UNKNOWN_ROUTE: Final = "unknown"
 SERVER_ERROR: Final = 500
+_log = structlog.get_logger(__name__)
+_root = logging.getLogger()
 _METHODS: Final = frozenset({"GET", "POST", "OPTIONS", "HEAD", "PUT", "PATCH", "DELETE"})
 
 
@@ -48,6 +53,8 @@ class Telemetry:
             metrics.HTTP_DURATION.labels(method_of(scope), route_of(scope), status).observe(
                 (ended - begun) / 1e9
             )
+            if _root.isEnabledFor(logging.DEBUG):
+                _log_request(scope, status, ended - begun)
             traceparent = scope.get(TRACEPARENT)
             if traceparent is not None and self._tracing.records(traceparent):
                 self._record(scope, given, begun, ended, status)
@@ -86,6 +93,19 @@ class Telemetry:
             kind=SpanKind.SERVER,
             error=f"status {status}" if failed else None,
         )
+
+
+def _log_request(scope: Scope, status: int, nanoseconds: int) -> None:
+    context = context_of(scope)
+    _log.debug(
+        "Request answered",
+        method=method_of(scope),
+        route=route_of(scope),
+        status=status,
+        seconds=round(nanoseconds / 1e9, 6),
+        correlation_id=context.correlation_id,
+        trace_id=trace_id_of(context.traceparent),
+    )
 
 
 def method_of(scope: Scope) -> str:

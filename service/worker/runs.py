@@ -18,6 +18,7 @@ from domain.task import Task
 from infrastructure.backoff import Backoff
 from infrastructure.quantum.pool import Job, PoolClosed, SimulatorDied
 from infrastructure.telemetry import metrics
+from infrastructure.telemetry.context import trace_id_of
 from service.worker import decisions
 from service.worker.counters import Counters
 from service.worker.demand import LONG_SECONDS, Load, LookAhead
@@ -287,6 +288,7 @@ class Runs:
             case TaskCompleted(execution=execution):
                 self._counters.completed += 1
                 _measure(execution)
+                log.debug("Task completed", **_naming(run))
             case TaskFailed(code=code):
                 self._counters.failed += 1
                 log.debug("Task failed", code=code, **_naming(run))
@@ -317,4 +319,5 @@ def _naming(run: Run) -> dict[str, str | int]:
         "task_id": str(run.task.task_id),
         "attempt": run.task.attempt,
         "correlation_id": run.task.metadata.correlation_id,
+        "trace_id": trace_id_of(run.task.metadata.traceparent),
     }

@@ -22,6 +22,8 @@ CLIENT_SPAN = "00f067aa0ba902b7"
 TRACEPARENT = f"00-{TRACE_ID}-{CLIENT_SPAN}-01"
 LEASE = {"LEASE_SECONDS": "1", "LEASE_RENEWAL_SECONDS": "0.2"}
 
+SHOTS_OF_SECONDS = 20_000
+
 Spans = list[dict[str, Any]]
 
 
@@ -69,7 +71,7 @@ async def test_a_task_whose_worker_died_once_is_one_trace_with_both_attempts(
     processes.wait_ready()
     async with Client(processes.api_url) as client:
         answer = await client.post(
-            {"circuit": LONG, "shots": 4_000},
+            {"circuit": LONG, "shots": SHOTS_OF_SECONDS},
             traceparent=TRACEPARENT,
             **{"X-Correlation-ID": "who asks"},
         )
@@ -120,7 +122,7 @@ async def test_a_task_whose_worker_died_once_is_one_trace_with_both_attempts(
     assert [claim["parentSpanId"] for claim in claims] == [first["spanId"], second["spanId"]]
     (run,) = named(spans, "run")
     assert run["parentSpanId"] == second["spanId"]
-    assert attributes(run)["ketlog.shots"] == 4_000
+    assert attributes(run)["ketlog.shots"] == SHOTS_OF_SECONDS
 
     appends = named(spans, "append events")
     parents = [by_id[span["parentSpanId"]]["name"] for span in appends]

@@ -69,3 +69,12 @@ def test_a_log_that_is_not_there_yet_is_waited_for(tmp_path: Path) -> None:
 
     print_logs({"api": log}, follow=True, output=output, rest=then(begin))
     assert output.getvalue() == b"api | first\n"
+
+
+def test_only_the_lines_with_a_wanted_text_are_printed(tmp_path: Path) -> None:
+    files = {name: tmp_path / f"{name}.log" for name in ("api", "worker")}
+    files["api"].write_text("one id=7\ntwo id=8\n")
+    files["worker"].write_text("three id=7\n")
+    output = io.BytesIO()
+    print_logs(files, follow=False, containing="id=7", output=output)
+    assert output.getvalue() == b"api    | one id=7\nworker | three id=7\n"
