@@ -125,6 +125,18 @@ class Worker:
         self.intake.adjust()
         self._look()
 
+    async def is_well(self) -> bool:
+        """Tell whether both connections stand and circuits can run."""
+        simulators = self._adapters.simulators
+        if not self._adapters.source.connected or not (simulators.busy or simulators.room):
+            return False
+        try:
+            async with asyncio.timeout(PULSE_SECONDS):
+                await self._adapters.ping()
+        except (StoreError, TimeoutError):
+            return False
+        return True
+
     async def stop(self, budget: Budget) -> None:
         """Drain and close, within the budget; also what has only begun to start."""
         if self._claiming is not None:
@@ -150,20 +162,9 @@ class Worker:
 
     async def _pulse(self) -> None:
         while True:
-            if await self._is_well():
+            if await self.is_well():
                 self._heartbeat.beat()
             await asyncio.sleep(PULSE_SECONDS)
-
-    async def _is_well(self) -> bool:
-        simulators = self._adapters.simulators
-        if not self._adapters.source.connected or not (simulators.busy or simulators.room):
-            return False
-        try:
-            async with asyncio.timeout(PULSE_SECONDS):
-                await self._adapters.ping()
-        except (StoreError, TimeoutError):
-            return False
-        return True
 
 
 def _loop(name: str, run: Callable[[], Awaitable[None]]) -> "asyncio.Task[None]":

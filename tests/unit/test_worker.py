@@ -5,6 +5,8 @@ import itertools
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -13,11 +15,11 @@ from domain.events import ProcessingStarted, RequeueReason, TaskCompleted, TaskF
 from domain.execution import RunFailed, RunOptions, RunSucceeded
 from domain.identifiers import uuid7
 from domain.log import Append
-from domain.payloads import PayloadKind
+from domain.payloads import Payload, PayloadKind
 from domain.status import Status
-from domain.task import GiveUp, Task
+from domain.task import GiveUp, Submit, Task, decide
 from infrastructure.memory.store import MemoryStore
-from infrastructure.quantum.pool import SimulatorDied
+from infrastructure.quantum.pool import PoolClosed, SimulatorDied
 from infrastructure.settings import WorkerSettings
 from service.worker.drain import Budget
 from service.worker.worker import Adapters, Worker
@@ -543,3 +545,69 @@ async def test_a_failure_without_a_place_is_just_the_reason(scene: Scene) -> Non
     await until(lambda: scene.worker.counters.failed == 1)
     event = (await scene.store.histories([task.task_id]))[task.task_id].events[-1].event
     assert event == TaskFailed(1, "timeout", "It took too long.")
+
+
+async def test_a_task_that_this_version_cannot_read_is_left_alone_and_its_neighbours_run() -> None:
+    scene = await start_scene(slots=3)
+    strange, plain = [await tasks.submitted(scene.store) for _ in range(2)]
+    stored = scene.store.streams[strange.task_id][0]
+    scene.store.streams[strange.task_id] = [replace(stored, type="TaskTeleported")]
+    scene.queue.publish(strange.task_id, plain.task_id)
+    await until(lambda: len(scene.simulators.running) == 1)
+    await until(lambda: not scene.queue.unacknowledged)
+    assert (await scene.load(plain)).status is Status.PROCESSING
+    assert scene.worker.counters.dropped == 1
+    await scene.end()
+
+
+async def test_the_heartbeat_beats_while_both_connections_stand(tmp_path: Path) -> None:
+    heartbeat = tmp_path / "heartbeat"
+    scene = await start_scene(heartbeat_file=str(heartbeat))
+    await until(heartbeat.exists)
+    scene.queue.connected = False
+    assert not await scene.worker.is_well()
+    scene.queue.connected = True
+    scene.log.away = True
+    assert not await scene.worker.is_well()
+    scene.log.away = False
+    scene.simulators.out_of_service = 1
+    assert not await scene.worker.is_well()
+    scene.simulators.out_of_service = 0
+    assert await scene.worker.is_well()
+    await scene.end()
+    assert not heartbeat.exists()
+
+
+async def test_a_pool_that_is_closed_hands_back_what_it_is_given(scene: Scene) -> None:
+    def refuse(_: object) -> NoReturn:
+        raise PoolClosed("The simulators are shut down.")
+
+    scene.simulators.submit = refuse  # type: ignore[method-assign,assignment]
+    task = await scene.submit()
+    await until(lambda: scene.worker.counters.handed_back == 1)
+    assert (await scene.load(task)).status is Status.PENDING
+
+
+async def test_runs_of_a_pool_that_closes_are_handed_back(scene: Scene) -> None:
+    task = await scene.running()
+    scene.simulators.finish(scene.simulators.jobs[0], PoolClosed("The simulators were shut down."))
+    await until(lambda: scene.worker.counters.handed_back == 1)
+    assert (await scene.load(task)).attempts_spent == 0
+
+
+async def test_an_error_of_the_pool_itself_costs_an_attempt(scene: Scene) -> None:
+    task = await scene.running()
+    scene.simulators.finish(scene.simulators.jobs[0], RuntimeError("a bug"))
+    await until(lambda: scene.worker.counters.requeued == 1)
+    assert (await scene.load(task)).attempts_spent == 1
+
+
+async def test_parameters_reach_the_run(scene: Scene) -> None:
+    circuit = Payload(PayloadKind.CIRCUIT, b"OPENQASM 3; input float x;")
+    parameters = Payload(PayloadKind.PARAMETERS, b'{"x":0.5}')
+    submit = Submit(RunOptions(), circuit.commitment(), parameters.commitment())
+    append = Append(uuid7(), 0, decide(None, submit), tasks.metadata(), (circuit, parameters))
+    await tasks.put(scene.store, append)
+    scene.queue.publish(append.task_id)
+    await until(lambda: len(scene.simulators.jobs) == 1)
+    assert scene.simulators.jobs[0].request.parameters == {"x": 0.5}
