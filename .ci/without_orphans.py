@@ -39,6 +39,15 @@ def _children() -> dict[int, str]:
     return found
 
 
+def _run(command: list[str]) -> int:
+    """Wait for the command, and meanwhile bury the orphans, which would stay as zombies."""
+    process = subprocess.Popen(command)
+    while True:
+        pid, status = os.waitpid(-1, 0)
+        if pid == process.pid:
+            return os.waitstatus_to_exitcode(status)
+
+
 def _reap() -> None:
     with contextlib.suppress(ChildProcessError):
         while os.waitpid(-1, os.WNOHANG)[0]:
@@ -48,7 +57,7 @@ def _reap() -> None:
 def main(command: list[str]) -> int:
     """Run the command; returns the exit code of this program."""
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    code = subprocess.run(command, check=False).returncode
+    code = _run(command)
     deadline = time.monotonic() + _SECONDS_TO_END
     while (left := _children()) and time.monotonic() < deadline:
         _reap()
