@@ -17,6 +17,8 @@ from infrastructure.local.terminal import UserError, say, step
 
 _HEALTHY_WITHIN_SECONDS = 120.0
 _PROBE_SECONDS = 20
+COLLECTOR_URL = "http://collector:4318"
+"""The OpenTelemetry collector of the profile `tracing`, in the network of the containers."""
 
 
 class ComposeStack:
@@ -86,7 +88,7 @@ class ComposeStack:
         with subprocess.Popen(
             self._command(*arguments),
             cwd=self._settings.checkout,
-            env=_environment(),
+            env=self._environment(),
             stdout=subprocess.PIPE,
         ) as process:
             wanted = text.encode()
@@ -172,7 +174,26 @@ class ComposeStack:
 
     def _command(self, *arguments: str) -> list[str]:
         project = self._project()
-        return ["docker", "compose", *(["-p", project] if project else []), *arguments]
+        named = ["-p", project] if project else []
+        # What an earlier `up` has started beside the stack has to be seen and stopped as well.
+        traced = self._traced or arguments[0] in {"down", "logs"}
+        profile = ["--profile", "tracing"] if traced else []
+        return ["docker", "compose", *named, *profile, *arguments]
+
+    @property
+    def _traced(self) -> bool:
+        """Whether a collector and Jaeger are wanted beside the stack."""
+        wanted = os.environ.get("TRACING", self._settings.variables.get("TRACING", ""))
+        return wanted.lower() in {"1", "yes", "true", "on"}
+
+    def _environment(self) -> dict[str, str]:
+        # Compose gives the shell's variables precedence over those of .env.
+        environment = {
+            name: value for name, value in os.environ.items() if name not in ONLY_FROM_FILE
+        }
+        if self._traced and "OTEL_EXPORTER_OTLP_ENDPOINT" not in self._settings.variables:
+            environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = COLLECTOR_URL
+        return environment
 
     def _project(self) -> str | None:
         """A project name of its own for a stack that does not live in `.stack`."""
@@ -186,13 +207,12 @@ class ComposeStack:
         self, command: Sequence[str], stdout: int | None = None
     ) -> "subprocess.CompletedProcess[bytes]":
         return subprocess.run(
-            command, check=False, cwd=self._settings.checkout, env=_environment(), stdout=stdout
+            command,
+            check=False,
+            cwd=self._settings.checkout,
+            env=self._environment(),
+            stdout=stdout,
         )
-
-
-def _environment() -> dict[str, str]:
-    # Compose gives the shell's variables precedence over those of .env.
-    return {name: value for name, value in os.environ.items() if name not in ONLY_FROM_FILE}
 
 
 def engine_answers() -> bool:

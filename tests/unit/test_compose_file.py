@@ -48,5 +48,5 @@ def test_defaults_are_the_same_in_both() -> None:
 def test_ports_are_published_on_the_loopback_interface_alone() -> None:
     published = re.findall(r'"([^"]*):\d+"|"(127[^"]*PORT[^"]*)"', COMPOSE)
     mappings = [first or second for first, second in published if "PORT" in first + second]
-    assert len(mappings) == 4
+    assert len(mappings) == 5
     assert all(mapping.startswith("127.0.0.1:") for mapping in mappings)
