@@ -1,14 +1,10 @@
 """The two endpoints of tasks: submit one, look at one."""
 
-import asyncio
-import re
-from collections.abc import Awaitable
-from typing import TypeVar
 from uuid import UUID
 
 from starlette.types import Receive, Scope, Send
 
-from domain.errors import OutcomeUnknown, StoreUnavailable
+from domain.errors import OutcomeUnknown
 from domain.identifiers import task_id_for_key, uuid7
 from domain.log import Append, Appended, Metadata
 from domain.ports import Appender, EventLog, TaskQueries
@@ -20,8 +16,9 @@ from service.api.correlation import RequestContext, context_of
 from service.api.guard import STORE_RETRY_SECONDS
 from service.api.health import Probe
 from service.api.idempotency import first_submission, idempotency_key
+from service.api.lookup import no_such_task, task_id_of, within
 from service.api.models import SubmitTask
-from service.api.problems import FieldProblem, Problem, invalid_request, unavailable
+from service.api.problems import Problem, unavailable
 from service.api.validation import (
     circuit_payload,
     parameters_payload,
@@ -29,10 +26,7 @@ from service.api.validation import (
     run_options,
 )
 
-T = TypeVar("T")
-
 ACTOR = "api"
-_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 class SubmitEndpoint:
@@ -146,46 +140,15 @@ class StatusEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI
         """Handle one request."""
-        task_id = _task_id(scope["path_params"]["task_id"])
+        task_id = task_id_of(scope)
         self._admission.enter(0)
         try:
             view = await within(self._deadline, self._queries.view(task_id))
         finally:
             self._admission.leave(0)
         if view is None:
-            raise _no_such_task(task_id)
+            raise no_such_task(task_id)
         await send_json(send, task_status(view))
-
-
-async def within(seconds: float, reading: Awaitable[T]) -> T:
-    """Wait for a read of the store.
-
-    Raises:
-        StoreUnavailable: it took longer than this.
-    """
-    try:
-        async with asyncio.timeout(seconds):
-            return await reading
-    except TimeoutError:
-        raise StoreUnavailable("the store did not answer in time") from None
-
-
-def _task_id(text: str) -> UUID:
-    if _UUID.fullmatch(text) is None:
-        raise invalid_request(
-            [FieldProblem("task_id", "must be a UUID such as 550e8400-e29b-41d4-a716-446655440000")]
-        )
-    return UUID(text)
-
-
-def _no_such_task(task_id: UUID) -> Problem:
-    return Problem(
-        404,
-        "no-such-task",
-        "Task not found",
-        f"There is no task {task_id}. Its id is in the answer to the submission.",
-        errors=[FieldProblem("task_id", "is not the id of any task")],
-    )
 
 
 def _broker_unavailable() -> Problem:

@@ -1,0 +1,50 @@
+"""What every endpoint that looks something up needs: ids from paths, time limits, "not found"."""
+
+import asyncio
+import re
+from collections.abc import Awaitable
+from typing import TypeVar
+from uuid import UUID
+
+from starlette.types import Scope
+
+from domain.errors import StoreUnavailable
+from service.api.problems import FieldProblem, Problem, invalid_request
+
+T = TypeVar("T")
+
+_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+
+async def within(seconds: float, reading: Awaitable[T]) -> T:
+    """Wait for a read of the store.
+
+    Raises:
+        StoreUnavailable: it took longer than this.
+    """
+    try:
+        async with asyncio.timeout(seconds):
+            return await reading
+    except TimeoutError:
+        raise StoreUnavailable("the store did not answer in time") from None
+
+
+def task_id_of(scope: Scope) -> UUID:
+    """Return the task id in a request's path; raises `Problem` (422) if it is none."""
+    text: str = scope["path_params"]["task_id"]
+    if _UUID.fullmatch(text) is None:
+        raise invalid_request(
+            [FieldProblem("task_id", "must be a UUID such as 550e8400-e29b-41d4-a716-446655440000")]
+        )
+    return UUID(text)
+
+
+def no_such_task(task_id: UUID) -> Problem:
+    """Return the answer to a question about a task that does not exist."""
+    return Problem(
+        404,
+        "no-such-task",
+        "Task not found",
+        f"There is no task {task_id}. Its id is in the answer to the submission.",
+        errors=[FieldProblem("task_id", "is not the id of any task")],
+    )
