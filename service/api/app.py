@@ -6,6 +6,7 @@ from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
 
 from domain.ports import Appender, EventLog, TaskQueries
+from domain.seals import Contents, Seals
 from infrastructure.settings import ApiSettings
 from infrastructure.telemetry.tracing import NO_TRACING, Tracing
 from service.api import docs
@@ -17,6 +18,7 @@ from service.api.guard import Guard
 from service.api.health import ExplainedProbe, Health, Probe
 from service.api.models import limited_submission
 from service.api.openapi import openapi_endpoint
+from service.api.proof import ProofEndpoint
 from service.api.tasks import StatusEndpoint, SubmitEndpoint
 from service.api.telemetry import Telemetry, show_metrics
 
@@ -38,6 +40,8 @@ class Adapters:
     appender: Appender
     log: EventLog
     queries: TaskQueries
+    seals: Seals
+    contents: Contents
     database: ExplainedProbe
     broker: Probe
 
@@ -69,10 +73,18 @@ def create_app(
     status = StatusEndpoint(
         adapters.queries, admission, deadline_seconds=settings.request_deadline_seconds
     )
+    proof = ProofEndpoint(
+        adapters.log,
+        adapters.seals,
+        adapters.contents,
+        admission,
+        deadline_seconds=settings.request_deadline_seconds,
+    )
     router = Router(
         [
             Route("/tasks", submit, methods=["POST"]),
             Route("/tasks/{task_id}", status, methods=["GET"]),
+            Route("/tasks/{task_id}/proof", proof, methods=["GET"]),
             Route("/health", _Endpoint(health.report), methods=["GET"]),
             Route("/livez", _Endpoint(health.live), methods=["GET"]),
             Route("/readyz", _Endpoint(health.ready), methods=["GET"]),

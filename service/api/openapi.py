@@ -28,6 +28,7 @@ from service.api.models import (
     TaskSubmitted,
 )
 from service.api.problems import MEDIA_TYPE
+from service.api.proof_models import PROVED, TaskProof
 
 Json: TypeAlias = dict[str, Any]
 
@@ -58,11 +59,13 @@ def openapi_document(submission: type[SubmitTask]) -> Json:
         "servers": [{"url": "/"}],
         "tags": [
             {"name": "tasks", "description": "Submit circuits and follow them."},
+            {"name": "audit", "description": "Check what happened."},
             {"name": "health", "description": "For operators and orchestrators."},
         ],
         "paths": {
             "/tasks": {"post": _submit()},
             "/tasks/{task_id}": {"get": _status()},
+            "/tasks/{task_id}/proof": {"get": _proof()},
             "/health": {"get": _health()},
             "/livez": {"get": _livez()},
             "/readyz": {"get": _readyz()},
@@ -137,6 +140,33 @@ def _status() -> Json:
     }
 
 
+def _proof() -> Json:
+    return {
+        "operationId": "getProof",
+        "tags": ["audit"],
+        "summary": "Prove a task",
+        "description": "The task's events as they were stored, their inclusion proofs and the "
+        "latest signed checkpoint: what `ketlog_verify.py` checks offline.",
+        "parameters": [
+            _ref("parameters", "TaskId"),
+            _ref("parameters", "Contents"),
+            _ref("parameters", "Since"),
+            *_COMMON_PARAMETERS,
+        ],
+        "responses": {
+            "200": {
+                "description": "The proof.",
+                "headers": {"X-Correlation-ID": _ref("headers", "X-Correlation-ID")},
+                "content": _json_content(TaskProof, PROVED),
+            },
+            "404": _ref("responses", "NotFound"),
+            "422": _ref("responses", "InvalidRequest"),
+            "500": _ref("responses", "InternalError"),
+            "503": _ref("responses", "Unavailable"),
+        },
+    }
+
+
 def _health() -> Json:
     return {
         "operationId": "getHealth",
@@ -178,6 +208,7 @@ def _schemas(submission: type[SubmitTask]) -> Json:
         (submission, "validation"),
         (TaskSubmitted, "validation"),
         (TaskStatus, "validation"),
+        (TaskProof, "validation"),
         (Health, "validation"),
         (Probe, "validation"),
         (ProblemDocument, "validation"),
@@ -188,7 +219,7 @@ def _schemas(submission: type[SubmitTask]) -> Json:
         if name != SubmitTask.__name__:
             # Answers may get more fields one day; clients must not be told otherwise.
             definition.pop("additionalProperties", None)
-    for name in ("TaskStatus", "ProblemDocument"):
+    for name in ("TaskStatus", "TaskProof", "ProvedEvent", "ProblemDocument"):
         # A field that may be absent has no value then: the models' placeholders are not defaults.
         for field in definitions[name]["properties"].values():
             field.pop("default", None)
@@ -229,6 +260,18 @@ _PARAMETERS: Json = {
         "required": True,
         "description": "From the answer to the submission.",
         "schema": {"type": "string", "format": "uuid"},
+    },
+    "Contents": {
+        "name": "contents",
+        "in": "query",
+        "description": "Whether to hand out what is kept beside the events, with the salts.",
+        "schema": {"type": "boolean", "default": False},
+    },
+    "Since": {
+        "name": "since",
+        "in": "query",
+        "description": "Size of an earlier checkpoint, to be shown to be continued.",
+        "schema": {"type": "integer", "minimum": 1},
     },
     "IdempotencyKey": {
         "name": "Idempotency-Key",

@@ -8,8 +8,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from domain.log import Append
 from infrastructure.group_commit import GroupCommit
 from infrastructure.postgres.connect import Database
+from infrastructure.postgres.contents import PostgresContents
 from infrastructure.postgres.event_log import PostgresEventLog
 from infrastructure.postgres.notifications import OutboxNotifier
+from infrastructure.postgres.seals import PostgresSeals
 from infrastructure.postgres.task_queries import PostgresTaskQueries
 from infrastructure.postgres.traces import PostgresTraces
 from infrastructure.rabbitmq.probe import BrokerProbe
@@ -49,6 +51,8 @@ class Runtime:
             appender=self._commits,
             log=log,
             queries=PostgresTaskQueries(self._database),
+            seals=PostgresSeals(self._database),
+            contents=PostgresContents(self._database),
             database=self._database_probe,
             broker=self._broker_probe,
         )

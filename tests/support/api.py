@@ -10,6 +10,8 @@ import httpx2
 from domain.log import Append
 from domain.ports import Appender, TaskQueries
 from infrastructure.group_commit import GroupCommit
+from infrastructure.memory.contents import MemoryContents
+from infrastructure.memory.seals import MemorySeals
 from infrastructure.memory.store import MemoryStore
 from infrastructure.settings import ApiSettings
 from service.api.app import Adapters, create_app
@@ -37,6 +39,7 @@ class InProcessApi:
 
     http: httpx2.AsyncClient
     store: MemoryStore
+    seals: MemorySeals
     database: FakeProbe
     broker: FakeProbe
     health: Health
@@ -74,17 +77,26 @@ async def in_process_api(
     store = MemoryStore()
     committed: list[Sequence[Append]] = []
     commits = GroupCommit(store, on_commit=committed.append)
+    seals = MemorySeals(store)
     database, broker = FakeProbe(), FakeProbe()
     health = Health(database, broker)
     app = create_app(
         ApiSettings(**settings),
-        Adapters(appender or commits, store, queries or store, database, broker),
+        Adapters(
+            appender=appender or commits,
+            log=store,
+            queries=queries or store,
+            seals=seals,
+            contents=MemoryContents(store),
+            database=database,
+            broker=broker,
+        ),
         health,
     )
     await commits.start()
     transport = httpx2.ASGITransport(app=app)
     async with httpx2.AsyncClient(transport=transport, base_url="http://api") as http:
-        yield InProcessApi(http, store, database, broker, health, committed)
+        yield InProcessApi(http, store, seals, database, broker, health, committed)
     await commits.close()
 
 
