@@ -18,6 +18,7 @@ PYTEST_ARGS ?=
 FOLLOW ?= auto
 FORCE ?=
 SQL ?=
+ARGS ?=
 DIR ?=
 
 ##@ Start here
@@ -96,6 +97,12 @@ scale: setup ## Run WORKERS=3 workers
 trace: setup ## Show a task's way through all processes: ID=<task, correlation or trace id> (OTLP=1)
 	@$(PYTHON) -m infrastructure.local.with_env $(PYTHON) -m service.trace $(if $(OTLP),--otlp) -- "$${ID:?which one? make trace ID=…}"
 export ID
+
+##@ The log
+
+.PHONY: verify
+verify: setup ## Check that nothing in the log was altered, removed or inserted (ARGS=… is passed on)
+	@$(PYTHON) -m infrastructure.local.with_env $(PYTHON) -m service.audit verify $(ARGS)
 
 ##@ The database
 
