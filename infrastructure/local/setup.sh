@@ -34,6 +34,6 @@ if ! "$venv/bin/python" -m pip --version >/dev/null 2>&1; then
   "$python" -m venv "$venv"
 fi
 echo "installing the packages of requirements-dev.lock into $venv (about a minute the first time)"
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-input \
+"$venv/bin/python" -m pip install -qq --disable-pip-version-check --no-input \
   --require-hashes --requirement "$here/requirements-dev.lock"
 touch "$venv/.ready"
