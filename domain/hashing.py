@@ -44,7 +44,7 @@ def event_hash(previous: bytes, event: StoredEvent) -> bytes:
     )
 
 
-def hash_of_fields(
+def hash_of_fields(  # noqa: PLR0917 - the fields of the specification, in its order
     previous: bytes,
     task_id: bytes,
     version: bytes,

@@ -41,6 +41,9 @@ class LossDetector:
         """Forget what was seen: the broker or the database was out of sight."""
         self._moments: deque[_Moment] = deque()
         self._settled: _Moment | None = None
+        # Numbers are drawn before their rows are committed, so the newest may not show yet: only
+        # those that had been drawn at the sample before can be told apart from claimed ones.
+        self._number_before = 0
         self._empty_since: float | None = None
 
     def observe(self, dispatched: Dispatched, ready: int | None, now: float) -> list[int]:
@@ -62,6 +65,7 @@ class LossDetector:
         elif self._empty_since is None:
             self._empty_since = now
         claimed = self._highest_claimed(dispatched)
+        self._number_before = dispatched.last_number
         self._moments.append(_Moment(now, dispatched.last_number, claimed))
         while self._moments and now - self._moments[0].at >= self._patience:
             self._settled = self._moments.popleft()
@@ -78,7 +82,7 @@ class LossDetector:
     def _highest_claimed(self, dispatched: Dispatched) -> int:
         """Return the highest number that is gone without having been forgotten."""
         present = set(dispatched.numbers)
-        number = dispatched.last_number
+        number = min(self._number_before, dispatched.last_number)
         while number > 0 and (number in present or number in self._forgotten):
             number -= 1
         self._forgotten = {forgotten for forgotten in self._forgotten if forgotten > number}

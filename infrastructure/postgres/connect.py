@@ -34,12 +34,14 @@ UNREACHABLE = (
     asyncpg.TooManyConnectionsError,
     asyncpg.QueryCanceledError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
     asyncpg.DiskFullError,
     asyncpg.OutOfMemoryError,
     asyncpg.InsufficientResourcesError,
     asyncpg.DeadlockDetectedError,
     asyncpg.LockNotAvailableError,
     asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.IdleSessionTimeoutError,
     asyncpg.ReadOnlySQLTransactionError,
 )
 """What PostgreSQL or the way to it does when it is away, overloaded or going down: try again."""
@@ -132,6 +134,10 @@ class Database:
         try:
             async with translated_errors():
                 yield connection
+        except StoreUnavailable:
+            # It may be in the middle of something that nobody will ever read.
+            connection.terminate()
+            raise
         finally:
             # Releasing resets the session; on a dead peer that must not hold up the caller.
             await _release(pool, connection)

@@ -109,5 +109,14 @@ def test_a_row_that_could_not_be_made_to_wait_is_found_again(watched: Watched) -
 
 def test_numbers_that_begin_anew_begin_the_watch_anew(watched: Watched) -> None:
     watched.see([7, 9], last=9, seconds=10)
-    assert watched.see([1], last=2, seconds=10) == []
+    assert watched.see([1], last=2, seconds=11) == []
     assert watched.see([1], last=2) == [1]
+
+
+def test_numbers_that_are_drawn_and_not_committed_yet_do_not_look_claimed(
+    watched: Watched,
+) -> None:
+    """The sequence runs ahead: 4 and 5 are given, and their rows show a sample later."""
+    for number in range(1, 40):
+        backlog = list(range(1, 3 * number + 1))
+        assert watched.see(backlog, last=3 * number + 2, ready=3 * number) == []
