@@ -45,7 +45,7 @@ class EngineLimits:
     max_qubits: int = 10_000
     max_clbits: int = 20_000
     max_operations: int = 500_000
-    max_steps: int = 2_000_000
+    max_steps: int = 500_000
     max_shots: int = 1_000_000
     max_dynamic_operations: int = 500_000_000
     max_outcomes: int = 100_000

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from qiskit import QuantumCircuit
+from qiskit.circuit import CircuitInstruction, Measure
 from qiskit_aer.library import SaveProbabilities
 
 from domain.execution import MAX_SEED, Method
@@ -129,8 +130,8 @@ def _saving(circuit: QuantumCircuit, terminal: TerminalCircuit) -> QuantumCircui
 
 def _measured(circuit: QuantumCircuit, terminal: TerminalCircuit) -> QuantumCircuit:
     """Measure the outcome bits, in their own order, at the end of a circuit."""
-    bits = len(terminal.qubits)
-    measured = QuantumCircuit(circuit.num_qubits, bits, global_phase=circuit.global_phase)
-    measured.compose(circuit, inplace=True, copy=False)
-    measured.measure(list(terminal.qubits), range(bits))
+    measured = circuit.copy()
+    qubits, clbits = circuit.qubits, circuit.clbits
+    for clbit, qubit in enumerate(terminal.qubits):
+        measured._append(CircuitInstruction(Measure(), (qubits[qubit],), (clbits[clbit],)))  # noqa: SLF001
     return measured

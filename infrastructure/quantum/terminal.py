@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from qiskit import QuantumCircuit
-from qiskit.circuit import CircuitInstruction, Qubit
+from qiskit.circuit import CircuitInstruction, Clbit, Qubit
 
 SHOT_BY_SHOT = frozenset(
     {"if_else", "while_loop", "for_loop", "switch_case", "box", "store", "break_loop",
@@ -18,18 +18,16 @@ class TerminalCircuit:
     """One final state that all shots are drawn from.
 
     Attributes:
-        gates: the gates that can influence an outcome, on the qubits they touch, without
-            classical bits.
+        gates: the gates that can influence an outcome, on the qubits they touch, with a classical
+            bit for each outcome bit.
         qubits: index in `gates` of each measured qubit; outcome bit j is that of `qubits[j]`.
         sources: for each classical bit of the program the outcome bit it takes; bits that are
             missing stay 0.
-        clbits: classical bits of the program.
     """
 
     gates: QuantumCircuit
     qubits: tuple[int, ...]
     sources: Mapping[int, int]
-    clbits: int
 
 
 def terminal_circuit(circuit: QuantumCircuit) -> TerminalCircuit | None:
@@ -82,15 +80,12 @@ def _assemble(
 ) -> TerminalCircuit:
     active = [qubit for qubit in circuit.qubits if qubit in cone]
     places = {qubit: index for index, qubit in enumerate(active)}
-    reduced = QuantumCircuit(active, global_phase=circuit.global_phase)
-    append = reduced._append  # noqa: SLF001 - the public way checks again what holds already
-    for instruction in reversed(kept):
-        append(instruction)
     sources: dict[int, int] = {}
     bits: dict[Qubit, int] = {}
     for clbit in sorted(measured_by):
-        qubit = measured_by[clbit]
-        sources[clbit] = bits.setdefault(qubit, len(bits))
-    return TerminalCircuit(
-        reduced, tuple(places[qubit] for qubit in bits), sources, circuit.num_clbits
-    )
+        sources[clbit] = bits.setdefault(measured_by[clbit], len(bits))
+    reduced = QuantumCircuit(active, [Clbit() for _ in bits], global_phase=circuit.global_phase)
+    append = reduced._append  # noqa: SLF001 - the public way checks again what holds already
+    for instruction in reversed(kept):
+        append(instruction)
+    return TerminalCircuit(reduced, tuple(places[qubit] for qubit in bits), sources)
