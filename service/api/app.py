@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
 
-from domain.ports import Appender, EventLog, TaskQueries
+from domain.ports import Appender, EventLog, HistoryQueries, TaskQueries
 from domain.seals import Contents, Seals
 from infrastructure.settings import ApiSettings
 from infrastructure.telemetry.tracing import NO_TRACING, Tracing
@@ -14,6 +14,7 @@ from service.api.admission import Admission
 from service.api.body import BodyLimits
 from service.api.correlation import Correlation
 from service.api.cors import Cors
+from service.api.events import LogEndpoint, TaskEventsEndpoint
 from service.api.guard import Guard
 from service.api.health import ExplainedProbe, Health, Probe
 from service.api.models import limited_submission
@@ -40,6 +41,7 @@ class Adapters:
     appender: Appender
     log: EventLog
     queries: TaskQueries
+    history: HistoryQueries
     seals: Seals
     contents: Contents
     database: ExplainedProbe
@@ -70,9 +72,12 @@ def create_app(
         deadline_seconds=settings.request_deadline_seconds,
         needs_broker=adapters.broker if settings.broker_down_policy == "reject" else None,
     )
+    deadline = settings.request_deadline_seconds
     status = StatusEndpoint(
-        adapters.queries, admission, deadline_seconds=settings.request_deadline_seconds
+        adapters.queries, adapters.log, adapters.history, admission, deadline_seconds=deadline
     )
+    task_events = TaskEventsEndpoint(adapters.history, admission, deadline_seconds=deadline)
+    whole_log = LogEndpoint(adapters.history, admission, deadline_seconds=deadline)
     proof = ProofEndpoint(
         adapters.log,
         adapters.seals,
@@ -84,7 +89,9 @@ def create_app(
         [
             Route("/tasks", submit, methods=["POST"]),
             Route("/tasks/{task_id}", status, methods=["GET"]),
+            Route("/tasks/{task_id}/events", task_events, methods=["GET"]),
             Route("/tasks/{task_id}/proof", proof, methods=["GET"]),
+            Route("/events", whole_log, methods=["GET"]),
             Route("/health", _Endpoint(health.report), methods=["GET"]),
             Route("/livez", _Endpoint(health.live), methods=["GET"]),
             Route("/readyz", _Endpoint(health.ready), methods=["GET"]),

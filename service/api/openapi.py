@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeAlias
+from typing import Any
 
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
@@ -27,10 +27,14 @@ from service.api.models import (
     TaskStatus,
     TaskSubmitted,
 )
+from service.api.openapi_audit import (
+    ANSWERS_WITH_ABSENT_FIELDS,
+    AUDIT_MODELS,
+    AUDIT_PARAMETERS,
+    AUDIT_PATHS,
+)
+from service.api.openapi_parts import COMMON_PARAMETERS, LOOKUP_PROBLEMS, Json, json_content, ref
 from service.api.problems import MEDIA_TYPE
-from service.api.proof_models import PROVED, TaskProof
-
-Json: TypeAlias = dict[str, Any]
 
 _DESCRIPTION = """\
 Runs quantum circuits as durable tasks: submit an OpenQASM circuit, get a task id, look at the task
@@ -65,7 +69,7 @@ def openapi_document(submission: type[SubmitTask]) -> Json:
         "paths": {
             "/tasks": {"post": _submit()},
             "/tasks/{task_id}": {"get": _status()},
-            "/tasks/{task_id}/proof": {"get": _proof()},
+            **AUDIT_PATHS,
             "/health": {"get": _health()},
             "/livez": {"get": _livez()},
             "/readyz": {"get": _readyz()},
@@ -74,7 +78,7 @@ def openapi_document(submission: type[SubmitTask]) -> Json:
             "schemas": _schemas(submission),
             "responses": {name: _problem(name) for name in PROBLEMS},
             "headers": _HEADERS,
-            "parameters": _PARAMETERS,
+            "parameters": _PARAMETERS | AUDIT_PARAMETERS,
         },
     }
 
@@ -96,25 +100,25 @@ def _submit() -> Json:
         "summary": "Submit a circuit",
         "description": "Stores the task and answers once it is durable. "
         "A circuit that cannot be run is accepted here and fails later, with the reason.",
-        "parameters": [_ref("parameters", "IdempotencyKey"), *_COMMON_PARAMETERS],
-        "requestBody": {"required": True, "content": _json_content(SubmitTask, SUBMISSIONS)},
+        "parameters": [ref("parameters", "IdempotencyKey"), *COMMON_PARAMETERS],
+        "requestBody": {"required": True, "content": json_content(SubmitTask, SUBMISSIONS)},
         "responses": {
             "202": {
                 "description": "Stored. `Location` says where to look at the task.",
                 "headers": {
-                    "Location": _ref("headers", "Location"),
-                    "Idempotency-Replayed": _ref("headers", "Idempotency-Replayed"),
-                    "X-Correlation-ID": _ref("headers", "X-Correlation-ID"),
+                    "Location": ref("headers", "Location"),
+                    "Idempotency-Replayed": ref("headers", "Idempotency-Replayed"),
+                    "X-Correlation-ID": ref("headers", "X-Correlation-ID"),
                 },
-                "content": _json_content(TaskSubmitted, SUBMITTED),
+                "content": json_content(TaskSubmitted, SUBMITTED),
             },
-            "400": _ref("responses", "MalformedRequest"),
-            "408": _ref("responses", "RequestTimeout"),
-            "413": _ref("responses", "BodyTooLarge"),
-            "415": _ref("responses", "UnsupportedMediaType"),
-            "422": _ref("responses", "InvalidRequest"),
-            "500": _ref("responses", "InternalError"),
-            "503": _ref("responses", "Unavailable"),
+            "400": ref("responses", "MalformedRequest"),
+            "408": ref("responses", "RequestTimeout"),
+            "413": ref("responses", "BodyTooLarge"),
+            "415": ref("responses", "UnsupportedMediaType"),
+            "422": ref("responses", "InvalidRequest"),
+            "500": ref("responses", "InternalError"),
+            "503": ref("responses", "Unavailable"),
         },
     }
 
@@ -124,45 +128,21 @@ def _status() -> Json:
         "operationId": "getTask",
         "tags": ["tasks"],
         "summary": "Look at a task",
-        "description": "The task as it stands, with its history; the counts once it has completed.",
-        "parameters": [_ref("parameters", "TaskId"), *_COMMON_PARAMETERS],
-        "responses": {
-            "200": {
-                "description": "The task.",
-                "headers": {"X-Correlation-ID": _ref("headers", "X-Correlation-ID")},
-                "content": _json_content(TaskStatus, PENDING | COMPLETED | FAILED),
-            },
-            "404": _ref("responses", "NotFound"),
-            "422": _ref("responses", "InvalidRequest"),
-            "500": _ref("responses", "InternalError"),
-            "503": _ref("responses", "Unavailable"),
-        },
-    }
-
-
-def _proof() -> Json:
-    return {
-        "operationId": "getProof",
-        "tags": ["audit"],
-        "summary": "Prove a task",
-        "description": "The task's events as they were stored, their inclusion proofs and the "
-        "latest signed checkpoint: what `ketlog_verify.py` checks offline.",
+        "description": "The task as it stands, with its history; the counts once it has completed. "
+        "With `version` or `as_of`, the task as it was: 404 if it was not there yet.",
         "parameters": [
-            _ref("parameters", "TaskId"),
-            _ref("parameters", "Contents"),
-            _ref("parameters", "Since"),
-            *_COMMON_PARAMETERS,
+            ref("parameters", "TaskId"),
+            ref("parameters", "Version"),
+            ref("parameters", "AsOf"),
+            *COMMON_PARAMETERS,
         ],
         "responses": {
             "200": {
-                "description": "The proof.",
-                "headers": {"X-Correlation-ID": _ref("headers", "X-Correlation-ID")},
-                "content": _json_content(TaskProof, PROVED),
+                "description": "The task.",
+                "headers": {"X-Correlation-ID": ref("headers", "X-Correlation-ID")},
+                "content": json_content(TaskStatus, PENDING | COMPLETED | FAILED),
             },
-            "404": _ref("responses", "NotFound"),
-            "422": _ref("responses", "InvalidRequest"),
-            "500": _ref("responses", "InternalError"),
-            "503": _ref("responses", "Unavailable"),
+            **LOOKUP_PROBLEMS,
         },
     }
 
@@ -176,7 +156,7 @@ def _health() -> Json:
         "responses": {
             "200": {
                 "description": "Healthy, degraded or unhealthy.",
-                "content": _json_content(Health, HEALTHY),
+                "content": json_content(Health, HEALTHY),
             }
         },
     }
@@ -187,7 +167,7 @@ def _livez() -> Json:
         "operationId": "isAlive",
         "tags": ["health"],
         "summary": "Whether the process is alive",
-        "responses": {"200": {"description": "It is.", "content": _json_content(Probe, {})}},
+        "responses": {"200": {"description": "It is.", "content": json_content(Probe, {})}},
     }
 
 
@@ -197,8 +177,8 @@ def _readyz() -> Json:
         "tags": ["health"],
         "summary": "Whether requests should be sent here",
         "responses": {
-            "200": {"description": "They should.", "content": _json_content(Probe, {})},
-            "503": _ref("responses", "Unavailable"),
+            "200": {"description": "They should.", "content": json_content(Probe, {})},
+            "503": ref("responses", "Unavailable"),
         },
     }
 
@@ -208,7 +188,7 @@ def _schemas(submission: type[SubmitTask]) -> Json:
         (submission, "validation"),
         (TaskSubmitted, "validation"),
         (TaskStatus, "validation"),
-        (TaskProof, "validation"),
+        *((model, "validation") for model in AUDIT_MODELS),
         (Health, "validation"),
         (Probe, "validation"),
         (ProblemDocument, "validation"),
@@ -219,7 +199,7 @@ def _schemas(submission: type[SubmitTask]) -> Json:
         if name != SubmitTask.__name__:
             # Answers may get more fields one day; clients must not be told otherwise.
             definition.pop("additionalProperties", None)
-    for name in ("TaskStatus", "TaskProof", "ProvedEvent", "ProblemDocument"):
+    for name in ("TaskStatus", "ProblemDocument", *ANSWERS_WITH_ABSENT_FIELDS):
         # A field that may be absent has no value then: the models' placeholders are not defaults.
         for field in definitions[name]["properties"].values():
             field.pop("default", None)
@@ -228,30 +208,17 @@ def _schemas(submission: type[SubmitTask]) -> Json:
 
 def _problem(name: str) -> Json:
     description, examples = PROBLEMS[name]
-    headers = {"X-Correlation-ID": _ref("headers", "X-Correlation-ID")}
+    headers = {"X-Correlation-ID": ref("headers", "X-Correlation-ID")}
     if name == "Unavailable":
-        headers["Retry-After"] = _ref("headers", "Retry-After")
+        headers["Retry-After"] = ref("headers", "Retry-After")
     return {
         "description": description,
         "headers": headers,
         "content": {
-            MEDIA_TYPE: {"schema": _ref("schemas", "ProblemDocument"), "examples": examples}
+            MEDIA_TYPE: {"schema": ref("schemas", "ProblemDocument"), "examples": examples}
         },
     }
 
-
-def _json_content(model: type[BaseModel], examples: Json) -> Json:
-    content: Json = {"schema": _ref("schemas", model.__name__)}
-    if examples:
-        content["examples"] = examples
-    return {"application/json": content}
-
-
-def _ref(kind: str, name: str) -> Json:
-    return {"$ref": f"#/components/{kind}/{name}"}
-
-
-_COMMON_PARAMETERS = [_ref("parameters", "CorrelationId"), _ref("parameters", "Traceparent")]
 
 _PARAMETERS: Json = {
     "TaskId": {
@@ -260,18 +227,6 @@ _PARAMETERS: Json = {
         "required": True,
         "description": "From the answer to the submission.",
         "schema": {"type": "string", "format": "uuid"},
-    },
-    "Contents": {
-        "name": "contents",
-        "in": "query",
-        "description": "Whether to hand out what is kept beside the events, with the salts.",
-        "schema": {"type": "boolean", "default": False},
-    },
-    "Since": {
-        "name": "since",
-        "in": "query",
-        "description": "Size of an earlier checkpoint, to be shown to be continued.",
-        "schema": {"type": "integer", "minimum": 1},
     },
     "IdempotencyKey": {
         "name": "Idempotency-Key",

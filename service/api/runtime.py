@@ -10,6 +10,7 @@ from infrastructure.group_commit import GroupCommit
 from infrastructure.postgres.connect import Database
 from infrastructure.postgres.contents import PostgresContents
 from infrastructure.postgres.event_log import PostgresEventLog
+from infrastructure.postgres.history import PostgresHistory
 from infrastructure.postgres.notifications import OutboxNotifier
 from infrastructure.postgres.seals import PostgresSeals
 from infrastructure.postgres.task_queries import PostgresTaskQueries
@@ -51,6 +52,7 @@ class Runtime:
             appender=self._commits,
             log=log,
             queries=PostgresTaskQueries(self._database),
+            history=PostgresHistory(self._database),
             seals=PostgresSeals(self._database),
             contents=PostgresContents(self._database),
             database=self._database_probe,

@@ -7,7 +7,7 @@ from starlette.types import Receive, Scope, Send
 from domain.errors import OutcomeUnknown
 from domain.identifiers import task_id_for_key, uuid7
 from domain.log import Append, Appended, Metadata
-from domain.ports import Appender, EventLog, TaskQueries
+from domain.ports import Appender, EventLog, HistoryQueries, TaskQueries
 from domain.task import Submit, decide
 from service.api.admission import Admission
 from service.api.answers import send_json, send_submitted, task_status
@@ -19,6 +19,7 @@ from service.api.idempotency import first_submission, idempotency_key
 from service.api.lookup import no_such_task, task_id_of, within
 from service.api.models import SubmitTask
 from service.api.problems import Problem, unavailable
+from service.api.time_travel import moment_asked_for, view_at
 from service.api.validation import (
     circuit_payload,
     parameters_payload,
@@ -129,21 +130,35 @@ class SubmitEndpoint:
 
 
 class StatusEndpoint:
-    """`GET /tasks/{task_id}`: a task as it stands."""
+    """`GET /tasks/{task_id}`: a task as it stands, or as it was."""
 
     def __init__(
-        self, queries: TaskQueries, admission: Admission, *, deadline_seconds: float
+        self,
+        queries: TaskQueries,
+        log: EventLog,
+        history: HistoryQueries,
+        admission: Admission,
+        *,
+        deadline_seconds: float,
     ) -> None:
         self._queries = queries
+        self._log = log
+        self._history = history
         self._admission = admission
         self._deadline = deadline_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI
         """Handle one request."""
         task_id = task_id_of(scope)
+        asked = moment_asked_for(scope)
         self._admission.enter(0)
         try:
-            view = await within(self._deadline, self._queries.view(task_id))
+            view = await within(
+                self._deadline,
+                self._queries.view(task_id)
+                if asked is None
+                else view_at(self._log, self._history, task_id, asked),
+            )
         finally:
             self._admission.leave(0)
         if view is None:

@@ -11,6 +11,7 @@ from domain.log import Append
 from domain.ports import Appender, TaskQueries
 from infrastructure.group_commit import GroupCommit
 from infrastructure.memory.contents import MemoryContents
+from infrastructure.memory.history import MemoryHistory
 from infrastructure.memory.seals import MemorySeals
 from infrastructure.memory.store import MemoryStore
 from infrastructure.settings import ApiSettings
@@ -86,6 +87,7 @@ async def in_process_api(
             appender=appender or commits,
             log=store,
             queries=queries or store,
+            history=MemoryHistory(store),
             seals=seals,
             contents=MemoryContents(store),
             database=database,

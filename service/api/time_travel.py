@@ -1,0 +1,106 @@
+"""`GET /tasks/{task_id}?version=` and `?as_of=`: a task as it was.
+
+The answer is the fold of the events up to then: what `GET /tasks/{task_id}` answered at that time,
+except for content that was erased since, which is marked.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from starlette.types import Scope
+
+from domain.codec import recorded
+from domain.errors import InvalidEvent
+from domain.log import StoredEvent
+from domain.ports import EventLog, HistoryQueries, TaskView
+from domain.view import view_of
+from service.api.answers import moment
+from service.api.lookup import no_such_task
+from service.api.parameters import (
+    MAX_VERSION,
+    end_of_moment,
+    query_parameters,
+    single,
+    whole_number,
+)
+from service.api.problems import FieldProblem, Problem, invalid_request
+
+PARAMETERS = ("as_of", "version")
+
+
+class Moment(NamedTuple):
+    """Up to where a task's events count."""
+
+    version: int | None
+    time: datetime | None
+
+
+def moment_asked_for(scope: Scope) -> Moment | None:
+    """Return the moment that a request names, or `None` for now; raises `Problem` (422)."""
+    if not scope["query_string"]:
+        return None
+    given = query_parameters(scope, PARAMETERS)
+    version = single(given, "version", whole_number(1, MAX_VERSION), None)
+    time = single(given, "as_of", end_of_moment, None)
+    if version is not None and time is not None:
+        raise invalid_request([FieldProblem("as_of", "cannot be combined with version")])
+    return None if version is None and time is None else Moment(version, time)
+
+
+async def view_at(log: EventLog, history: HistoryQueries, task_id: UUID, asked: Moment) -> TaskView:
+    """Return a task as it was.
+
+    Raises:
+        Problem: 404, there was no such task, or not yet; 500, its events cannot be read.
+        StoreUnavailable: the log cannot be read now.
+    """
+    stream = await log.stream(task_id)
+    if not stream:
+        raise no_such_task(task_id)
+    known = _up_to(stream, asked)
+    if not known:
+        raise _not_yet(task_id, stream, asked)
+    try:
+        view = view_of([recorded(stored) for stored in known], await history.outcome(task_id))
+    except InvalidEvent as error:
+        raise _unreadable(task_id, error) from error
+    if view is None:
+        raise no_such_task(task_id)
+    return view
+
+
+def _up_to(stream: Sequence[StoredEvent], asked: Moment) -> Sequence[StoredEvent]:
+    if asked.version is not None:
+        return stream[: asked.version] if asked.version <= len(stream) else ()
+    return [s for s in stream if asked.time is not None and s.recorded_at <= asked.time]
+
+
+def _not_yet(task_id: UUID, stream: Sequence[StoredEvent], asked: Moment) -> Problem:
+    if asked.version is not None:
+        return Problem(
+            404,
+            "no-such-version",
+            "Version not found",
+            f"Task {task_id} has {len(stream)} events so far. Ask for a version up to that.",
+            errors=[FieldProblem("version", f"must be from 1 to {len(stream)}")],
+        )
+    submitted_at = moment(stream[0].recorded_at)
+    return Problem(
+        404,
+        "not-submitted-yet",
+        "Task not found at that time",
+        f"Task {task_id} was submitted at {submitted_at}. Ask for that time or a later one.",
+        errors=[FieldProblem("as_of", f"is before the submission at {submitted_at}")],
+    )
+
+
+def _unreadable(task_id: UUID, error: InvalidEvent) -> Problem:
+    return Problem(
+        500,
+        "unreadable-history",
+        "History not readable",
+        f"The events of task {task_id} are not what this service wrote: {error}. "
+        "`make verify` tells what was changed.",
+    )
