@@ -55,16 +55,34 @@ def decode(type_name: str, schema_version: int, data: str) -> Event:
     Raises:
         InvalidEvent: unknown type, a version newer than this code, or data of another shape.
     """
-    newest = SCHEMA_VERSIONS.get(type_name)
-    if newest is None or not 1 <= schema_version <= newest:
-        raise InvalidEvent(f"{type_name} of schema version {schema_version} is not known here")
+    fields = newest_fields(type_name, schema_version, data)
     try:
-        fields: Data = _parse(data)
-        for version in range(schema_version, newest):
-            fields = UPCASTERS[type_name, version](fields)
         return _READERS[type_name](fields)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InvalidEvent(f"{type_name} has data of another shape: {error!r}") from error
+
+
+def newest_fields(type_name: str, schema_version: int, data: str) -> Data:
+    """Return an event's data in the form of its type's newest schema version.
+
+    Raises:
+        InvalidEvent: unknown type, a version newer than this code, or data of another shape.
+    """
+    require_known(type_name, schema_version)
+    try:
+        fields: Data = _parse(data)
+        for version in range(schema_version, SCHEMA_VERSIONS[type_name]):
+            fields = UPCASTERS[type_name, version](fields)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InvalidEvent(f"{type_name} has data of another shape: {error!r}") from error
+    return fields
+
+
+def require_known(type_name: str, schema_version: int) -> None:
+    """Raise `InvalidEvent` for a type that is unknown, or a version newer than this code."""
+    newest = SCHEMA_VERSIONS.get(type_name)
+    if newest is None or not 1 <= schema_version <= newest:
+        raise InvalidEvent(f"{type_name} of schema version {schema_version} is not known here")
 
 
 def encode_metadata(metadata: Metadata) -> str:

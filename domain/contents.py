@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 
-from domain.codec import decode
+from domain.codec import decode, newest_fields, require_known
 from domain.errors import InvalidEvent
 from domain.events import Event, TaskCompleted, TaskSubmitted
 from domain.log import StoredEvent
@@ -19,6 +19,35 @@ def commitments(event: Event) -> Mapping[PayloadKind, Commitment]:
         case _:
             return {}
     return {kind: commitment for kind, commitment in said.items() if commitment is not None}
+
+
+_KINDS: Mapping[str, tuple[PayloadKind, ...]] = {
+    TaskSubmitted.__name__: (PayloadKind.CIRCUIT, PayloadKind.PARAMETERS),
+    TaskCompleted.__name__: (PayloadKind.RESULT, PayloadKind.MEMORY),
+}
+
+
+def commitments_in(
+    type_name: str, schema_version: int, data: str
+) -> Mapping[PayloadKind, Commitment]:
+    """Return what `commitments` would, without reading the rest of the event.
+
+    Raises:
+        InvalidEvent: unknown type, a version newer than this code, or commitments of another shape.
+    """
+    kinds = _KINDS.get(type_name)
+    if kinds is None:
+        require_known(type_name, schema_version)
+        return {}
+    fields = newest_fields(type_name, schema_version, data)
+    try:
+        return {
+            kind: Commitment(said["hmac"], said["size"])
+            for kind in kinds
+            if (said := fields[kind]) is not None
+        }
+    except (KeyError, TypeError) as error:
+        raise InvalidEvent(f"{type_name} has data of another shape: {error!r}") from error
 
 
 def erased_contents(stored: StoredEvent, there: Collection[PayloadKind]) -> list[PayloadKind]:

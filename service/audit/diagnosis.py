@@ -9,8 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from domain.codec import decode
-from domain.contents import commitments
+from domain.contents import commitments_in
 from domain.errors import InvalidEvent
 from domain.hashing import GENESIS
 from domain.payloads import Commitment, PayloadKind
@@ -209,8 +208,8 @@ class _Examination:
 def commitments_of(event: AuditedEvent) -> Mapping[PayloadKind, Commitment]:
     """Return what an event says of the contents kept beside it; raises `InvalidEvent`."""
     try:
-        return commitments(
-            decode(event.type.decode(), number(event.schema_version), event.data.decode())
+        return commitments_in(
+            event.type.decode(), number(event.schema_version), event.data.decode()
         )
     except RecursionError:
         raise InvalidEvent("its data is nested too deeply") from None
