@@ -110,7 +110,7 @@ def _start(parent: int, limits: EngineLimits) -> Any:
 
     sandbox.be_the_first_to_go()
     logging.disable(logging.CRITICAL)
-    runner = Runner(limits)
+    runner = Runner(limits, sandbox.loop_guard)
     runner.warm_up()
     sandbox.freeze_imports()
     sandbox.give_up_privileges(code=(__file__, os.__file__, json.__file__, *runner.code))

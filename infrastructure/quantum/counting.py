@@ -1,6 +1,7 @@
 """From a plan to counts: the four ways in which shots are drawn."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +19,8 @@ from infrastructure.quantum.plan import Plan
 from infrastructure.quantum.sampling import derive, draw, tally
 from infrastructure.quantum.stabilizer import draw_outcomes, support
 from infrastructure.quantum.terminal import TerminalCircuit
+
+LoopGuard = Callable[[float], AbstractContextManager[object]]
 
 _AER_SEED_BITS = 62
 _CERTAINLY_DISTINCT = 64
@@ -41,6 +44,7 @@ class Counter:
         shots: how many to draw.
         seed: the seed of the run.
         memory: whether to keep the outcome of each shot.
+        loop_guard: stops a block that takes more than so many seconds, for loops without an end.
     """
 
     def __init__(
@@ -52,7 +56,9 @@ class Counter:
         shots: int,
         seed: int,
         memory: bool,
+        loop_guard: LoopGuard = nullcontext,
     ) -> None:
+        self._loop_guard = loop_guard
         self._aer = aer
         self._limits = limits
         self._registers = registers
@@ -110,6 +116,8 @@ class Counter:
 
     def _shot_by_shot(self, plan: Plan) -> Counted:
         check_dynamic_work(self._shots, len(plan.circuit.data), self._limits)
+        if plan.loops:
+            self._try_one_shot(plan)
         counts: dict[str, int] = {}
         memory: list[str] | None = [] if self._memory else None
         for number, shots in enumerate(_batches(self._shots, plan.batch)):
@@ -126,6 +134,11 @@ class Counter:
             if memory is not None:
                 memory += outcomes or []
         return self._by_hexadecimal(counts, memory, KeyWriter(self._registers))
+
+    def _try_one_shot(self, plan: Plan) -> None:
+        """See whether the loops end at all, before all shots are run."""
+        with self._loop_guard(self._limits.max_loop_seconds):
+            self._aer.sample(plan.circuit, plan.choice.method, 1, self._aer_seed(0))
 
     def _by_hexadecimal(
         self,

@@ -32,6 +32,8 @@ class EngineLimits:
         max_timeout_seconds: highest wall clock limit a run may name (`invalid_option`).
         simulator_memory_mb: memory in MiB that one run may use (`too_much_memory`).
         simulator_cpu_seconds: processor time of one run in seconds (`too_much_cpu`).
+        max_loop_seconds: processor time in seconds of the first shot of a circuit with a loop that
+            outcomes steer (`endless_loop`).
         simulator_threads: threads of one simulator; the wall clock changes, the counts do not.
         simulator_recycle_mb: a simulator whose resident memory in MiB stays above this after a
             run is replaced by a fresh one.
@@ -45,7 +47,7 @@ class EngineLimits:
     max_qubits: int = 10_000
     max_clbits: int = 20_000
     max_operations: int = 500_000
-    max_steps: int = 500_000
+    max_steps: int = 300_000
     max_shots: int = 1_000_000
     max_dynamic_operations: int = 500_000_000
     max_outcomes: int = 100_000
@@ -54,6 +56,7 @@ class EngineLimits:
     max_timeout_seconds: float = 600.0
     simulator_memory_mb: int = 4096
     simulator_cpu_seconds: int = 900
+    max_loop_seconds: float = 5.0
     simulator_threads: int = 1
     simulator_recycle_mb: int = 768
     automatic_matrix_product_state: bool = False

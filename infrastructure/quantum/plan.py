@@ -41,6 +41,7 @@ class Plan:
         terminal: the measurements of a circuit that has one final state, else None.
         branching: shots share a state until a measurement tells them apart.
         batch: shots that are simulated together.
+        loops: outcomes decide how often something is repeated, so that it may have no end.
     """
 
     circuit: QuantumCircuit
@@ -49,6 +50,7 @@ class Plan:
     terminal: TerminalCircuit | None
     branching: bool = False
     batch: int = MAX_SEED
+    loops: bool = False
 
 
 def make_plan(program: Program, requested: Method, limits: EngineLimits) -> Plan:
@@ -100,6 +102,7 @@ def _shot_by_shot(program: Program, requested: Method, limits: EngineLimits) -> 
         terminal=None,
         branching=batch is not None,
         batch=batch or MAX_SEED,
+        loops="while_loop" in operation_names(translated),
     )
 
 

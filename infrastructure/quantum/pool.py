@@ -303,10 +303,19 @@ class SimulatorPool:
         self._fill_slots()
 
     def _verdict(self, status: int, reason: str) -> RunFailed | SimulatorDied:
+        limits = self.limits
         if status == -signal.SIGXCPU:
-            seconds = self.limits.simulator_cpu_seconds
-            message = f"The run was stopped after its limit of {seconds} seconds of processor time."
-            return RunFailed("too_much_cpu", message)
+            return RunFailed(
+                "too_much_cpu",
+                f"The run was stopped after its limit of {limits.simulator_cpu_seconds} seconds of"
+                " processor time. Ask for fewer shots or a smaller circuit.",
+            )
+        if status == -signal.SIGPROF:
+            return RunFailed(
+                "endless_loop",
+                f"A loop that waits for an outcome had not ended in the first shot after"
+                f" {limits.max_loop_seconds:g} seconds. Bound the number of its rounds.",
+            )
         return SimulatorDied(f"The simulator process ended during the run: {reason}.")
 
     def _fill_slots(self) -> None:

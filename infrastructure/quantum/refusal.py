@@ -1,10 +1,10 @@
-"""Refusals of the engine itself: the program is fine, running it is not."""
+"""Why the engine does not run a program that the front end accepts, or stops running it."""
 
 from enum import StrEnum
 
 
 class Reason(StrEnum):
-    """Stable codes of failed runs that the front end does not already give.
+    """Stable codes of failed runs beside those of the front end.
 
     Clients and tests rely on the values; they never change their meaning.
     """
@@ -32,6 +32,18 @@ class Reason(StrEnum):
 
     TOO_DEEPLY_NESTED = "too_deeply_nested"
     """The program is nested deeper than the engine can follow."""
+
+    TOO_MUCH_CPU = "too_much_cpu"
+    """The run took more processor time than the limit."""
+
+    ENDLESS_LOOP = "endless_loop"
+    """A loop that waits for an outcome did not end within its limit."""
+
+    TIMEOUT = "timeout"
+    """The run took more wall-clock time than its limit."""
+
+    CANCELLED = "cancelled"
+    """The run was cancelled."""
 
     ENGINE_ERROR = "engine_error"
     """The engine failed; the program may be fine."""

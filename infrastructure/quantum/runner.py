@@ -4,6 +4,7 @@ import secrets
 import sys
 import time
 import traceback
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from domain.execution import MAX_SEED, RunFailed, RunOptions, RunOutcome, RunReq
 from infrastructure.quantum import provenance
 from infrastructure.quantum.aer import Aer
 from infrastructure.quantum.checks import check_options
-from infrastructure.quantum.counting import Counter
+from infrastructure.quantum.counting import Counter, LoopGuard
 from infrastructure.quantum.limits import EngineLimits
 from infrastructure.quantum.preparation import Preparation, Prepared
 from infrastructure.quantum.qasm import ProgramError
@@ -31,7 +32,8 @@ class Runner:
         peak: the process's memory meter.
     """
 
-    def __init__(self, limits: EngineLimits) -> None:
+    def __init__(self, limits: EngineLimits, loop_guard: LoopGuard = nullcontext) -> None:
+        self._loop_guard = loop_guard
         self.peak = PeakMemory()
         self._limits = limits
         self._preparation = Preparation(limits)
@@ -84,6 +86,7 @@ class Runner:
             shots=options.shots,
             seed=seed,
             memory=options.memory,
+            loop_guard=self._loop_guard,
         ).count(prepared.plan)
         seconds = time.perf_counter() - begun
         execution = self._execution(prepared, options.shots, seed, seconds)

@@ -6,7 +6,8 @@ import os
 import resource
 import signal
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
@@ -65,6 +66,20 @@ def limit_processor_time(seconds: int) -> None:
     used = resource.getrusage(resource.RUSAGE_SELF)
     soft = int(used.ru_utime + used.ru_stime) + 1 + seconds
     resource.setrlimit(resource.RLIMIT_CPU, (soft, resource.RLIM_INFINITY))
+
+
+@contextmanager
+def loop_guard(seconds: float) -> Iterator[None]:
+    """End the process by SIGPROF if the block takes more than `seconds` of processor time.
+
+    Nothing gentler reaches a simulation, which runs outside Python until it is over.
+    """
+    signal.signal(signal.SIGPROF, signal.SIG_DFL)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
 
 
 def hide_from_children() -> None:

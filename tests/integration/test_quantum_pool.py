@@ -275,6 +275,11 @@ async def test_too_much_processor_time_is_the_clients_matter() -> None:
         assert await code_of(ask(pool, "signal 24")) == "too_much_cpu"
 
 
+async def test_an_endless_loop_is_the_clients_matter() -> None:
+    async with scripted_pool() as pool:
+        assert await code_of(ask(pool, "signal 27")) == "endless_loop"
+
+
 async def test_a_spare_that_dies_is_replaced_without_a_word_to_anyone() -> None:
     # The servers of other tests.
     before = psutil.Process().children()
