@@ -23,7 +23,7 @@ WHOLE_BODY_BYTES = 16_384
 LOWEST = UUID(int=0)
 HIGHEST = UUID(int=2**128 - 1)
 Range: TypeAlias = tuple[UUID, UUID]
-"""Task ids above the first, up to and including the second."""
+"""Task ids from the first to the second, both included."""
 
 _POSTGRES_EPOCH = 946_684_800_000_000
 _INT8 = 2**64
@@ -109,14 +109,15 @@ class Streams:
     contents: dict[bytes, dict[str, Commitment]]
 
 
-async def ranges(connection: Connection) -> AsyncIterator[Range]:
-    """Yield ranges of task ids that cover them all, each with some `EVENTS_A_PIECE` events."""
-    after = LOWEST
-    while after != HIGHEST:
-        boundary = await connection.fetchval(statement("audit_boundary"), after, EVENTS_A_PIECE - 1)
+async def ranges(connection: Connection, first: UUID = LOWEST) -> AsyncIterator[Range]:
+    """Yield ranges of task ids from `first` on, each with some `EVENTS_A_PIECE` events."""
+    while True:
+        boundary = await connection.fetchval(statement("audit_boundary"), first, EVENTS_A_PIECE - 1)
         until = HIGHEST if boundary is None else boundary
-        yield after, until
-        after = until
+        yield first, until
+        if until == HIGHEST:
+            return
+        first = UUID(int=until.int + 1)
 
 
 async def read_streams(connection: Connection, tasks: Range) -> Streams:
@@ -141,17 +142,17 @@ async def read_tree(connection: Connection) -> AsyncIterator[list[TreeLeaf]]:
         first = leaves[-1].number + 1
 
 
-async def _read_piece(connection: Connection, after: UUID, until: UUID) -> Streams:
+async def _read_piece(connection: Connection, first: UUID, until: UUID) -> Streams:
     (end,) = await connection.fetch(statement("sealed_end"))
     leaves: dict[bytes, dict[int, SealedEvent]] = {}
-    rows = await _LEAVES.rows(connection, statement("audit_leaves"), after, until)
+    rows = await _LEAVES.rows(connection, statement("audit_leaves"), first, until)
     for task_id, version, number, hashed in rows:
         leaves.setdefault(task_id, {})[version] = SealedEvent(number, hashed)
-    rows = await _HEADS.rows(connection, statement("audit_heads"), after, until)
+    rows = await _HEADS.rows(connection, statement("audit_heads"), first, until)
     heads = {task_id: Head(version, hashed) for task_id, version, hashed in rows}
-    contents = await _read_contents(connection, after, until)
+    contents = await _read_contents(connection, first, until)
     rows = await _EVENTS.rows(
-        connection, statement("audit_events"), after, until, str(end["xid"]), end["position"]
+        connection, statement("audit_events"), first, until, str(end["xid"]), end["position"]
     )
     return Streams(map(_event, rows), leaves, heads, contents)
 
@@ -165,11 +166,11 @@ def _event(row: Row) -> AuditedEvent:
 
 
 async def _read_contents(
-    connection: Connection, after: UUID, until: UUID
+    connection: Connection, first: UUID, until: UUID
 ) -> dict[bytes, dict[str, Commitment]]:
     contents: dict[bytes, dict[str, Commitment]] = {}
     rows = await _PAYLOADS.rows(
-        connection, statement("audit_payloads"), after, until, WHOLE_BODY_BYTES
+        connection, statement("audit_payloads"), first, until, WHOLE_BODY_BYTES
     )
     for task_id, size, encoded_kind, salt, body in rows:
         kind = encoded_kind.decode()

@@ -6,6 +6,6 @@ SELECT
     (xid, position) <= ($3::text::xid8, $4::bigint) AS in_sealed_part,
     type, metadata, data
 FROM events
-WHERE task_id > $1
+WHERE task_id >= $1
     AND task_id <= $2
 ORDER BY task_id, version

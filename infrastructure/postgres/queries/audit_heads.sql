@@ -6,5 +6,5 @@ SELECT
         ELSE decode(repeat('00', 32), 'hex')
     END AS head_hash
 FROM tasks
-WHERE task_id > $1
+WHERE task_id >= $1
     AND task_id <= $2

@@ -6,5 +6,5 @@ SELECT
         ELSE decode(repeat('00', 32), 'hex')
     END AS event_hash
 FROM leaves
-WHERE task_id > $1
+WHERE task_id >= $1
     AND task_id <= $2

@@ -3,5 +3,5 @@ SELECT
     task_id, octet_length(body) AS size, kind, salt,
     CASE WHEN octet_length(body) <= $3 THEN body END AS body
 FROM payloads
-WHERE task_id > $1
+WHERE task_id >= $1
     AND task_id <= $2
