@@ -1,6 +1,8 @@
 """The pool's own conduct, with processes that do what they are told."""
 
 import asyncio
+import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -337,6 +339,14 @@ async def test_closing_is_quick_leaves_no_process_and_settles_every_job() -> Non
         assert set(psutil.Process().children()) <= before
         with pytest.raises(PoolClosed):
             ask(pool, "say late")
+
+
+def test_the_parent_side_never_imports_the_simulator() -> None:
+    program = (
+        "import sys, infrastructure.quantum.pool; sys.exit('qiskit' in sys.modules or 'numpy' in"
+        " sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
 async def test_processes_that_cannot_start_are_reported_with_the_reason() -> None:
