@@ -68,7 +68,7 @@ def _parse(words: Sequence[str] | None) -> argparse.Namespace:
 def run(asked: argparse.Namespace, settings: StackSettings) -> int:
     """Do one command; its exit code."""
     if asked.command == "servers":
-        ensure_rabbitmq(say)
+        _ensure_servers_for_tests()
         return 0
     stack = choose_stack(settings)
     match asked.command:
@@ -87,6 +87,14 @@ def run(asked: argparse.Namespace, settings: StackSettings) -> int:
         case _:
             return _exit_code_of(stack, asked)
     return 0
+
+
+def _ensure_servers_for_tests() -> None:
+    """Install what the tests need here, unless they are told to use, or will use, other servers."""
+    choice = os.environ.get("TEST_SERVERS", "auto")
+    elsewhere = choice == "containers" or "TEST_RABBITMQ_URL" in os.environ
+    if not elsewhere and (choice == "native" or not engine_answers()):
+        ensure_rabbitmq(say)
 
 
 def _exit_code_of(stack: Stack, asked: argparse.Namespace) -> int:
@@ -117,8 +125,6 @@ def _worker_count(text: str | None) -> int:
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run the program; its exit code. Expected errors are printed as one message."""
-    # aiormq and psycopg log what the commands report in their own words.
-    logging.disable()
     try:
         return run(_parse(words), StackSettings.read(_CHECKOUT))
     except KeyboardInterrupt:
@@ -129,4 +135,6 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    # aiormq and psycopg log what the commands report in their own words.
+    logging.disable()
     sys.exit(main())

@@ -1,5 +1,7 @@
 """The native stack as its users meet it: commands, real processes, other ports, its own folder."""
 
+import contextlib
+import io
 import json
 import os
 import signal
@@ -9,10 +11,12 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from dotenv import dotenv_values
 
+from infrastructure.local.__main__ import main
 from infrastructure.local.install import MissingServerError, ensure_rabbitmq
 from infrastructure.local.ports import LOOPBACK, free_ports, is_free
 from infrastructure.local.settings import DEFAULT_PORTS
@@ -30,19 +34,30 @@ class Commands:
     stack_dir: Path
 
     def __call__(self, *words: str, code: int | None = 0, **more: str) -> str:
+        """Run one in this process, so that its coverage counts; what it printed."""
+        output = io.StringIO()
+        with (
+            mock.patch.dict(os.environ, self.environment | more, clear=True),
+            contextlib.redirect_stdout(output),
+            contextlib.redirect_stderr(output),
+        ):
+            answer = main(words)
+        assert code in {None, answer}, output.getvalue()
+        return output.getvalue()
+
+    def program(self, *words: str) -> str:
+        """Run one as a program of its own, for what other programs print."""
         outcome = subprocess.run(
             [sys.executable, "-m", "infrastructure.local", *words],
-            check=False,
+            check=True,
             cwd=ROOT,
-            env=self.environment | more,
+            env=self.environment,
             stdin=subprocess.DEVNULL,
-            capture_output=True,
+            stdout=subprocess.PIPE,
             text=True,
-            timeout=180,
+            timeout=60,
         )
-        output = outcome.stdout + outcome.stderr
-        assert code in {None, outcome.returncode}, output
-        return output
+        return outcome.stdout
 
     def health(self) -> dict[str, str]:
         with urllib.request.urlopen(
@@ -107,8 +122,8 @@ def test_up_changes_nothing_when_all_is_up(stack: Commands) -> None:
 
 
 def test_the_database_has_its_schema_and_psql_shows_it(stack: Commands) -> None:
-    assert "current_status" in stack("psql", "-c", r"\d tasks")
-    assert "applied" in stack("migrate", "list")
+    assert "current_status" in stack.program("psql", "-c", r"\d tasks")
+    assert "applied" in stack.program("migrate", "list")
 
 
 def test_the_broker_can_go_and_come_back(stack: Commands) -> None:
@@ -137,7 +152,7 @@ def test_scaling_leaves_the_workers_that_stay_alone(stack: Commands) -> None:
 
 
 def test_logs_have_the_process_in_front(stack: Commands) -> None:
-    lines = stack("logs", "postgres", "--follow", "no").splitlines()
+    lines = stack.program("logs", "postgres", "--follow", "no").splitlines()
     assert any("database system is ready" in line for line in lines)
     assert all(line.startswith("postgres | ") for line in lines)
 
@@ -164,3 +179,10 @@ def test_another_password_for_the_same_data_is_explained_and_harmless(
     assert variable in output
     assert "make clean" in output
     assert stack.pid("api") == before
+
+
+def test_a_process_that_cannot_start_is_shown_with_the_end_of_its_log(stack: Commands) -> None:
+    output = stack("up", code=1, MAX_REQUESTS_IN_FLIGHT="none")
+    assert "api ended while it started" in output
+    assert "MAX_REQUESTS_IN_FLIGHT: " in output
+    stack("up")
