@@ -15,8 +15,8 @@ from infrastructure.postgres.binary_copy import Row, RowForm
 from infrastructure.postgres.connect import Connection
 from infrastructure.postgres.statements import statement
 
-EVENTS_A_PIECE = 10_000
-LEAVES_A_PIECE = 20_000
+EVENTS_A_PIECE = 5_000
+LEAVES_A_PIECE = 10_000
 WHOLE_BODY_BYTES = 16_384
 """Payloads up to this size are read with their piece, longer ones one by one."""
 
