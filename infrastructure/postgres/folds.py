@@ -4,6 +4,7 @@ events, by task and version ──► Folder ──► Folded: a row of `tasks`,
                                       └──► Broken: which event cannot be, and why
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -70,6 +71,11 @@ class Folded:
     waiting: WaitingRow | None
     lease: LeaseRow | None
 
+    @property
+    def task_id(self) -> UUID:
+        """The task."""
+        return self.row.task_id
+
 
 @dataclass(frozen=True, slots=True)
 class Broken:
@@ -121,7 +127,8 @@ class Folder:
                 )
                 self._task = evolve(self._task, recorded)
             except InvalidEvent as error:
-                self._broken = Broken(0, task_id, version, str(error))
+                why = str(error).replace(f"task {task_id}", "the task")
+                self._broken = Broken(0, task_id, version, why)
             else:
                 self._last, self._hash = recorded, hashed
         return complete
@@ -156,8 +163,14 @@ async def fold_range(connection: Connection, tasks: Range) -> AsyncIterator[list
     """
     folder = Folder()
     cursor = await connection.cursor(statement("streams_of_range"), *tasks)
-    while rows := await cursor.fetch(PAGE_ROWS):
-        yield folder.feed(rows)
+    rows = await cursor.fetch(PAGE_ROWS)
+    while rows:
+        # The server fetches the next page while this one is folded.
+        following = asyncio.create_task(cursor.fetch(PAGE_ROWS))
+        await asyncio.sleep(0)
+        outcomes = folder.feed(rows)
+        rows = await following
+        yield outcomes
     yield folder.end()
 
 

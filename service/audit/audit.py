@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 from domain.checkpoint import VerifierKey
 from domain.errors import KetlogError
@@ -12,9 +13,11 @@ from infrastructure.postgres.connect import Connection, connect
 from infrastructure.postgres.statements import statement
 from service.audit.findings import Finding, Kind, Tally
 from service.audit.progress import Progress
+from service.audit.streams import check_range
 from service.audit.tree import Notary, SignedRoot, TreeCheck
-from service.audit.workers import APPLICATION_NAME, check_all
+from service.audit.workers import Job, over_ranges
 
+APPLICATION_NAME = "ketlog verify"
 TABLE, FOLDER = "checkpoint", "shipped checkpoint"
 
 
@@ -76,7 +79,8 @@ class Audit:
         self.tally.rate = self._progress.done()
 
     async def _check_streams(self, connection: Connection) -> None:
-        async for checked in check_all(connection, self._dsn, self._jobs):
+        job = Job(partial(connect, self._dsn, APPLICATION_NAME), check_range)
+        async for _, checked in over_ranges(connection, job, self._jobs):
             for finding in checked.findings:
                 self._show(finding)
             self.tally.add(checked.tally)

@@ -7,14 +7,37 @@ again, in `service.audit.diagnosis`, to tell what was done to it.
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from operator import itemgetter
+from typing import NamedTuple
 from uuid import UUID
 
 from domain.errors import InvalidEvent
 from domain.hashing import GENESIS
 from domain.payloads import Commitment
-from infrastructure.postgres.audit import AuditedEvent, Head, SealedEvent, Streams
+from infrastructure.postgres.audit import (
+    AuditedEvent,
+    Head,
+    Range,
+    SealedEvent,
+    Streams,
+    read_streams,
+)
+from infrastructure.postgres.connect import Connection
 from service.audit.diagnosis import Stream, commitments_of, diagnose
 from service.audit.findings import Finding, Tally
+
+
+class Checked(NamedTuple):
+    """What was found in a range of tasks."""
+
+    findings: list[Finding]
+    tally: Tally
+
+
+async def check_range(connection: Connection, tasks: Range) -> Checked:
+    """Check the streams of a range of tasks."""
+    tally = Tally()
+    piece = await read_streams(connection, tasks)
+    return Checked(list(check_streams(piece, tally)), tally)
 
 
 def check_streams(piece: Streams, tally: Tally) -> Iterator[Finding]:

@@ -1,103 +1,113 @@
-"""Checks streams on several processors: ranges of tasks go to processes with their own connections.
+"""Works through ranges of tasks on several processors: processes with connections of their own.
 
 A single process would do; it would wait for the server and the server for it.
 """
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import Executor, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
 from multiprocessing import get_context
-from typing import NamedTuple
+from typing import Any, Generic, TypeAlias, TypeVar
+from uuid import UUID
 
 from domain.errors import KetlogError
-from infrastructure.postgres.audit import HIGHEST, Range, ranges, read_streams
-from infrastructure.postgres.connect import Connection, connect, translated_errors
-from service.audit.findings import Finding, Tally
-from service.audit.streams import check_streams
+from infrastructure.postgres.audit import HIGHEST, LOWEST, Range, ranges
+from infrastructure.postgres.connect import Connection, translated_errors
 
-APPLICATION_NAME = "ketlog verify"
+T = TypeVar("T")
+Connect: TypeAlias = Callable[[], Awaitable[Connection]]
+Work: TypeAlias = Callable[[Connection, Range], Awaitable[T]]
+
 PIECES_AHEAD = 2
 
 
-class Checked(NamedTuple):
-    """What was found in a range of tasks."""
+@dataclass(frozen=True, slots=True)
+class Job(Generic[T]):
+    """What is done with each range; both functions are sent to the processes.
 
-    findings: list[Finding]
-    tally: Tally
+    Attributes:
+        connect: opens the connection of a process.
+        work: does one range.
+    """
+
+    connect: Connect
+    work: Work[T]
 
 
-async def check_all(connection: Connection, dsn: str, jobs: int) -> AsyncIterator[Checked]:
-    """Check every stream of the log, range by range.
+async def over_ranges(
+    connection: Connection, job: Job[T], processes: int, first: UUID = LOWEST
+) -> AsyncIterator[tuple[Range, T]]:
+    """Yield what came of each range, in the order of task ids, from `first` on.
 
     Args:
         connection: for looking ahead, and for a log of one range.
-        dsn: where the processes connect to.
-        jobs: how many processes.
 
     Raises:
         KetlogError, asyncpg.PostgresError, OSError: the log cannot be read any more.
     """
-    pieces = ranges(connection)
-    first = await anext(pieces)
-    if jobs == 1 or first[1] == HIGHEST:
-        yield await _check(connection, first)
-        async for tasks in pieces:
-            yield await _check(connection, tasks)
+    pieces = ranges(connection, first)
+    piece = await anext(pieces)
+    if processes == 1 or piece[1] == HIGHEST:
+        yield piece, await job.work(connection, piece)
+        async for piece in pieces:
+            yield piece, await job.work(connection, piece)
         return
-    with ProcessPoolExecutor(jobs, get_context("spawn"), _start, (dsn,)) as pool:
+    with ProcessPoolExecutor(processes, get_context("spawn"), _start, (job,)) as pool:
         try:
-            async for checked in _in_order(pool, first, pieces, PIECES_AHEAD * jobs):
-                yield checked
+            async for done in _in_order(pool, piece, pieces, PIECES_AHEAD * processes):
+                yield done
         except BrokenProcessPool as error:
-            raise KetlogError("a process that checked a part of the log was killed") from error
+            raise KetlogError("a process that worked on a part of the log was killed") from error
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
 
 async def _in_order(
     pool: Executor, first: Range, others: AsyncIterator[Range], ahead: int
-) -> AsyncIterator[Checked]:
+) -> AsyncIterator[tuple[Range, Any]]:
     loop = asyncio.get_running_loop()
-    waiting = deque([loop.run_in_executor(pool, _work, first)])
-    async for tasks in others:
+    waiting = deque([(first, loop.run_in_executor(pool, _work, first))])
+    async for piece in others:
         if len(waiting) == ahead:
-            yield await waiting.popleft()
-        waiting.append(loop.run_in_executor(pool, _work, tasks))
+            done, result = waiting.popleft()
+            yield done, await result
+        waiting.append((piece, loop.run_in_executor(pool, _work, piece)))
     while waiting:
-        yield await waiting.popleft()
-
-
-async def _check(connection: Connection, tasks: Range) -> Checked:
-    tally = Tally()
-    piece = await read_streams(connection, tasks)
-    return Checked(list(check_streams(piece, tally)), tally)
+        done, result = waiting.popleft()
+        yield done, await result
 
 
 class _Process:
     """One of the processes: an event loop with a connection."""
 
-    def __init__(self, dsn: str) -> None:
+    def __init__(self, job: Job[Any]) -> None:
+        self._work = job.work
         self._runner = asyncio.Runner()
-        self._connection = self._runner.run(connect(dsn, APPLICATION_NAME))
+        self._connection = self._runner.run(_connected(job))
 
-    def check(self, tasks: Range) -> Checked:
-        """Check one range."""
-        return self._runner.run(self._checked(tasks))
+    def work(self, piece: Range) -> Any:
+        """Do one range."""
+        return self._runner.run(self._translated(piece))
 
-    async def _checked(self, tasks: Range) -> Checked:
+    async def _translated(self, piece: Range) -> Any:
         async with translated_errors():
-            return await _check(self._connection, tasks)
+            return await self._work(self._connection, piece)
+
+
+async def _connected(job: Job[Any]) -> Connection:
+    return await job.connect()
 
 
 _process: _Process
 
 
-def _start(dsn: str) -> None:
+def _start(job: Job[Any]) -> None:
     global _process  # noqa: PLW0603 - the pool keeps nothing else for its processes
-    _process = _Process(dsn)
+    _process = _Process(job)
 
 
-def _work(tasks: Range) -> Checked:
-    return _process.check(tasks)
+def _work(piece: Range) -> Any:
+    return _process.work(piece)
