@@ -137,8 +137,8 @@ async def through_the_pool(circuits: int) -> float:
     """Seconds per Bell pair through a pool of one slot with a few in flight."""
     pool = SimulatorPool(1, EngineLimits())
     await pool.start()
-    while not pool.spares_ready:  # its start would be measured too
-        await asyncio.sleep(0.01)  # noqa: ASYNC110 - the pool has no event for it
+    while not pool.spares_ready:  # noqa: ASYNC110 - its start would be measured too
+        await asyncio.sleep(0.01)
     try:
         flight = deque(pool.submit(RunRequest(bell_text(-number))) for number in range(_IN_FLIGHT))
         begun = time.perf_counter()
