@@ -77,22 +77,22 @@ class _Report:
         signers = ", ".join(f"{key.name}+{key.key_id.hex()}" for key in keys)
         if tally.checkpoints:
             _say(
-                f"{tally.checkpoints:,} checkpoints by {signers}, the last over "
+                f"checkpoints: {tally.checkpoints:,} by {signers}, the last over "
                 f"{tally.vouched:,} events"
             )
         if folder is None:
-            _say("no shipped checkpoints to compare with: CHECKPOINT_SINK is not set")
+            _say("shipped checkpoints: none to compare with, CHECKPOINT_SINK is not set")
         else:
             _say(
-                f"{tally.shipped:,} shipped checkpoints in {folder.path}, the last over "
+                f"shipped checkpoints: {tally.shipped:,} in {folder.path}, the last over "
                 f"{tally.vouched_elsewhere:,} events"
             )
         if tally.erased:
-            _say(f"{tally.erased:,} contents were erased; their events stay valid")
+            _say(f"erased contents: {tally.erased:,}; their events stay valid")
         unvouched = tally.events - max(tally.vouched, tally.vouched_elsewhere)
         if unvouched > 0:
             age = f", the oldest of them {tally.tail_seconds:.1f} s old" * (tally.tail_seconds > 0)
-            _say(f"{unvouched:,} events are under no checkpoint yet{age}: nobody vouches for them")
+            _say(f"under no checkpoint yet: {unvouched:,} events{age}; nobody vouches for them")
 
     def conclude(self, tally: Tally) -> int:
         """Print the verdict; returns the exit code."""

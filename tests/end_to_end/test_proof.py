@@ -69,7 +69,7 @@ async def test_a_finished_task_is_proved_offline(ketlog: System, tmp_path: Path)
     verified = await run(ketlog, "-m", "service.audit", "verify")
     assert (verified.returncode, verified.stderr) == (0, "")
     assert "3 events verified" in verified.stdout
-    assert "shipped checkpoints" in verified.stdout
+    assert "shipped checkpoints: " in verified.stdout
 
 
 async def test_sealing_goes_on_through_the_deaths_of_relays(ketlog: System) -> None:

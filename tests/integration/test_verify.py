@@ -62,10 +62,10 @@ async def test_the_command_reports_a_whole_log(
     said = capsys.readouterr().out
     (key,) = command.keys
     assert "13 events verified" in said
-    assert f"3 checkpoints by ketlog+{key.key_id.hex()}, the last over 12 events" in said
-    assert f"3 shipped checkpoints in {command.sink.path}" in said
-    assert "4 contents were erased" in said
-    assert "1 events are under no checkpoint yet, the oldest of them" in said
+    assert f"checkpoints: 3 by ketlog+{key.key_id.hex()}, the last over 12 events" in said
+    assert f"shipped checkpoints: 3 in {command.sink.path}" in said
+    assert "erased contents: 4" in said
+    assert "under no checkpoint yet: 1 events, the oldest of them" in said
     assert said.endswith("OK: nothing was altered, removed or inserted.\n")
 
 
@@ -110,7 +110,7 @@ async def test_keys_and_folders_may_be_given_by_hand(
     assert "CHECKPOINT_SINK is not set" in capsys.readouterr().out
     file = str(command.folder / "signing.key.pub")
     assert run(command, "--key", file, "--checkpoints", str(command.sink.path)) == 0
-    assert "3 shipped checkpoints" in capsys.readouterr().out
+    assert "shipped checkpoints: 3" in capsys.readouterr().out
     assert run(command, "--key", "nonsense") == 2
     assert "a public key cannot be used" in capsys.readouterr().err
 
