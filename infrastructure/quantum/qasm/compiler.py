@@ -83,18 +83,17 @@ def _compile(
 def _run(source: Source, interpreter: Interpreter, *, short_cut: bool) -> None:
     """Run the program statement by statement, each as soon as it is read."""
     flat = FlatReader(source, interpreter)
-    parser = StatementParser(source, source.start, interpreter.limits.max_nesting)
+    start = flat.run(source.start) if short_cut else source.start
+    parser = StatementParser(source, start, interpreter.limits.max_nesting)
     while parser.token.kind != "end":
-        start = parser.token.start
-        if short_cut and interpreter.is_straight:
-            end = flat.run(start)
-            if end != start:
-                parser.seek(end)
-                continue
         statement = parser.statement()
         interpreter.run_global(statement)
-        if isinstance(statement, _NAMING):
-            flat.forget()
+        if short_cut and interpreter.is_straight:
+            if isinstance(statement, _NAMING):
+                flat.forget()
+            start = flat.run(parser.token.start)
+            if start != parser.token.start:
+                parser.seek(start)
 
 
 @contextmanager

@@ -1,12 +1,13 @@
-"""A short cut for the statements that make up most of long programs.
+"""A short cut for the statements that make up most of all programs.
 
 A gate or measurement of single qubits with plain angles needs no tokens and no tree: one regular
-expression reads it, and what its words mean is remembered. Everything else is left to the parser,
-and both ways lead to the same operations.
+expression reads it, and what its words mean is remembered. Plain declarations of registers are read
+in the same way. Everything else is left to the parser, and both ways lead to the same circuit.
 """
 
 import re
 
+from openqasm3 import ast
 from qiskit._accelerate.circuit import StandardGate
 
 from infrastructure.quantum.qasm.errors import ProgramError
@@ -15,6 +16,7 @@ from infrastructure.quantum.qasm.interpreter import Interpreter
 from infrastructure.quantum.qasm.source import SKIP, Source
 from infrastructure.quantum.qasm.state import Qubits, Variable
 from infrastructure.quantum.qasm.statement_parser import StatementParser
+from infrastructure.quantum.qasm.tokens import keywords
 from infrastructure.quantum.qasm.types import BIT
 
 _NAME = r"[A-Za-z_][A-Za-z0-9_]*+"
@@ -25,6 +27,10 @@ _GATE = re.compile(rf"{SKIP}({_NAME})(?:[ \t]*\(({_ARGUMENTS})\))?[ \t]+({_OPERA
 _OPERAND = re.compile(rf"({_NAME})(?:\[([0-9]{{1,9}})\])?")
 _MEASURE = re.compile(
     rf"{SKIP}(?:({_ONE})[ \t]*=[ \t]*)?measure[ \t]+({_ONE})(?:[ \t]*->[ \t]*({_ONE}))?[ \t]*;"
+)
+_DECLARATION = re.compile(
+    rf"{SKIP}(?:include[ \t]*\"([a-z0-9]+\.inc)\"|(qubit|bit)(?:\[([0-9]{{1,9}})\])?[ \t]+({_NAME})"
+    rf"|(qreg|creg)[ \t]+({_NAME})\[([0-9]{{1,9}})\])[ \t]*;"
 )
 _CONSTANT = re.compile(r"[0-9eEpi.+\-*/()\s]*+")
 _MAX_REMEMBERED = 100_000
@@ -39,6 +45,7 @@ class FlatReader:
         self._gates: dict[str, tuple[StandardGate, int, int] | None] = {}
         self._operands: dict[str, tuple[int, ...] | None] = {}
         self._angles: dict[str, list[float] | None] = {}
+        self._keywords = keywords(source)
 
     def run(self, start: int) -> int:
         """Run flat statements from an offset on and return where they end."""
@@ -47,16 +54,18 @@ class FlatReader:
         apply = self._interpreter.builder.standard
         while True:
             match = match_gate(text, start)
-            if match is None:
-                end = self._measure(start)
-                if end == start:
+            gate = None
+            if match is not None:
+                name, arguments, words = match.groups()
+                gate = gates[name] if name in gates else self._find_gate(name)
+            if match is None or gate is None:
+                end = self._measure(start) or self._declare(start)
+                if end is None:
                     return start
                 start = end
                 continue
-            name, arguments, words = match.groups()
-            gate = gates[name] if name in gates else self._find_gate(name)
             qubits = operands[words] if words in operands else self._find_qubits(words)
-            if gate is None or qubits is None or len(qubits) != gate[2]:
+            if qubits is None or len(qubits) != gate[2]:
                 return start
             angles = self._find_angles(arguments) if arguments else []
             if angles is None or len(angles) != gate[1]:
@@ -128,21 +137,46 @@ class FlatReader:
             return None
         return value if parser.token.kind == "end" else None
 
-    def _measure(self, start: int) -> int:
-        """Run a measurement of a qubit or register into bits or the implicit register."""
+    def _declare(self, start: int) -> int | None:
+        """Run a declaration of a register, or an include, and return where it ends."""
+        match = _DECLARATION.match(self._source.text, start)
+        if match is None:
+            return None
+        library, new, new_size, new_name, old, old_name, old_size = match.groups()
+        name = new_name or old_name
+        if name in self._keywords or (new and self._source.is_version_2):
+            return None
+        node: ast.Statement
+        size = new_size or old_size
+        literal = None if size is None else ast.IntegerLiteral(int(size))
+        if library is not None:
+            node = ast.Include(library)
+        elif (new or old) in ("qubit", "qreg"):
+            node = ast.QubitDeclaration(ast.Identifier(name), literal)
+        else:
+            node = ast.ClassicalDeclaration(ast.BitType(literal), ast.Identifier(name))
+        place = next(number for number in (1, 2, 5) if match[number])
+        line, column = self._source.place(match.start(place))
+        node.span = ast.Span(line, column - 1, line, column - 1)
+        self._interpreter.run_global(node)
+        self.forget()
+        return match.end()
+
+    def _measure(self, start: int) -> int | None:
+        """Run a measurement into bits or the implicit register, and return where it ends."""
         match = _MEASURE.match(self._source.text, start)
         if match is None or (match[1] and match[3]):
-            return start
+            return None
         qubits, target = self._measured(match[2]), match[1] or match[3]
         if not qubits:
-            return start
+            return None
         if target is None:
             for qubit in qubits:
                 self._interpreter.measure_into(qubit, self._interpreter.builder.implicit_clbit())
             return match.end()
         clbits = self._clbits(target)
         if len(clbits) != len(qubits):
-            return start
+            return None
         for qubit, clbit in zip(qubits, clbits, strict=True):
             self._interpreter.measure_into(qubit, clbit)
         return match.end()

@@ -44,7 +44,7 @@ class StatementParser(DeclarationParser):
 
     def _statement(self, token: Token) -> ast.Statement:
         if token.kind == "keyword":
-            if token.text in SCALAR_TYPES and self.peek().text == "(":
+            if token.text in SCALAR_TYPES and self._casts(token):
                 return self._expression_statement()
             if parser := _PARSERS.get(token.text):
                 return parser(self, token)
@@ -55,6 +55,14 @@ class StatementParser(DeclarationParser):
         if token.kind == "end":
             self.unexpected("a statement")
         return self._expression_statement()
+
+    def _casts(self, token: Token) -> bool:
+        if self.peek().text == "[":
+            self.scalar_type()
+            casts = self.at("(")
+            self.seek(token.start)
+            return casts
+        return self.peek().text == "("
 
     def _annotations(self) -> list[ast.Annotation]:
         annotations: list[ast.Annotation] = []

@@ -94,6 +94,11 @@ KEYWORDS_3 = frozenset(
 )
 
 
+def keywords(source: Source) -> frozenset[str]:
+    """Return the words that cannot be names in the version of a program."""
+    return KEYWORDS_2 if source.is_version_2 else KEYWORDS_3
+
+
 class Token(NamedTuple):
     """One token.
 
@@ -115,7 +120,7 @@ class TokenStream:
 
     def __init__(self, source: Source, start: int) -> None:
         self.source = source
-        self._keywords = KEYWORDS_2 if source.is_version_2 else KEYWORDS_3
+        self._keywords = keywords(source)
         self._ahead: Token | None = None
         self.token = self._read(start)
 
