@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from hypothesis import strategies as st
 
 WIDTH = 4
-MASK = 2**WIDTH - 1
+MASK: int = 2**WIDTH - 1
 VARIABLES = ("a", "b", "d")
 MAX_DEPTH = 3
 

@@ -4,7 +4,6 @@ import io
 
 import pytest
 
-from service.audit import progress
 from service.audit.progress import Progress
 
 
@@ -17,7 +16,7 @@ class Terminal(io.StringIO):
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The time, as the test sets it."""
     now = [100.0]
-    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr("service.audit.progress.time.monotonic", lambda: now[0])
     return now
 
 
