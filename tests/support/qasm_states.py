@@ -1,13 +1,15 @@
-"""Final states of programs without measurement, for comparison with independent ones."""
+"""Exact matrices of programs, for comparison with independent ones."""
+
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from qiskit import QuantumCircuit
-from qiskit.quantum_info import Operator, Statevector
+from qiskit.quantum_info import Operator
 
 from infrastructure.quantum.qasm import compile_program
 
-Vector = NDArray[np.complex128]
+Matrix: TypeAlias = NDArray[np.complex128]
 
 
 def compiled(text: str) -> QuantumCircuit:
@@ -17,22 +19,15 @@ def compiled(text: str) -> QuantumCircuit:
     return circuit
 
 
-def state(text: str) -> Vector:
-    """Return the exact final state, global phase included."""
-    vector: Vector = np.asarray(Statevector(compiled(text)).data)
-    return vector
+def matrix(text: str) -> Matrix:
+    """Return the unitary of a program, global phase included, in Qiskit's order of qubits."""
+    return np.asarray(Operator(compiled(text)).data)
 
 
-def matrix(text: str) -> Vector:
-    """Return the exact unitary, global phase included, in Qiskit's order of qubits."""
-    unitary: Vector = np.asarray(Operator(compiled(text)).data)
-    return unitary
-
-
-def controlled(unitary: Vector, controls: int) -> Vector:
+def controlled(unitary: Matrix, controls: int) -> Matrix:
     """Return a unitary under controls, which are the first qubits."""
     size = len(unitary)
-    full: Vector = np.eye(size << controls, dtype=np.complex128)
+    full: Matrix = np.eye(size << controls, dtype=np.complex128)
     active = (np.arange(size) << controls) | ((1 << controls) - 1)
     full[np.ix_(active, active)] = unitary
     return full
