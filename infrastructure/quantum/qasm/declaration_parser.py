@@ -121,9 +121,9 @@ class DeclarationParser(ExpressionParser):
         self.advance()
         if self.token.kind not in ("string", "bits"):
             self.unexpected("a file name in quotes")
-        name = self.advance().text[1:-1]
+        name = self.advance()
         self.expect(";")
-        return ast.Include(name)
+        return self.located(ast.Include(name.text[1:-1]), name.start + 1)
 
     def old_register(self, keyword: Token) -> ast.Statement:
         """Parse `qreg` or `creg`."""
