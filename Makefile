@@ -31,7 +31,7 @@ demo: setup ## Start the stack if needed, run a few circuits and show what happe
 .PHONY: test
 test: setup ## Run every test, with coverage (PYTEST_ARGS=… is passed on)
 	@$(STACK_PROGRAM) servers
-	@$(PYTHON) -m pytest --cov --cov-report=term $(PYTEST_ARGS)
+	@$(PYTHON) -m pytest --cov --cov-report=term --durations=10 $(PYTEST_ARGS)
 	@$(if $(PYTEST_ARGS),,$(MAKE) coverage-floor)
 
 # Branches count. Left out is what only runs in processes that coverage does not follow: the commands
