@@ -95,6 +95,28 @@ async def connect(dsn: str, application_name: str, **settings: str) -> asyncpg.C
         return connection
 
 
+async def connect_as_owner(dsn: str, application_name: str) -> asyncpg.Connection:
+    """Open a connection for administration: in the role of the URL, without its time limits.
+
+    Raises:
+        StoreUnavailable: PostgreSQL cannot be reached or refuses connections now.
+    """
+    async with translated_errors():
+        return await asyncpg.connect(
+            dsn,
+            timeout=CONNECT_TIMEOUT_SECONDS,
+            server_settings={
+                "application_name": application_name,
+                "jit": "off",
+                "timezone": "UTC",
+                "client_min_messages": "warning",
+                "tcp_keepalives_idle": "5",
+                "tcp_keepalives_interval": "2",
+                "tcp_keepalives_count": "3",
+            },
+        )
+
+
 class Database:
     """A pool that opens when PostgreSQL is there, and says `StoreUnavailable` when it is not.
 

@@ -6,6 +6,7 @@ from importlib import import_module
 COMMANDS = {
     "verify": "is the log what was recorded, sealed and signed?",
     "replay": "do the projections hold what the log says?",
+    "rebuild": "make the projections anew from the log",
 }
 
 

@@ -1,0 +1,2 @@
+-- Removes the table that was swapped out.
+DROP SCHEMA IF EXISTS ketlog_retired CASCADE
