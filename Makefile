@@ -104,6 +104,12 @@ export ID
 verify: setup ## Check that nothing in the log was altered, removed or inserted (ARGS=… is passed on)
 	@$(PYTHON) -m infrastructure.local.with_env $(PYTHON) -m service.audit verify $(ARGS)
 
+.PHONY: replay rebuild
+replay: setup ## Fold the whole log and compare it with every status (ARGS=… is passed on)
+	@$(PYTHON) -m infrastructure.local.with_env $(PYTHON) -m service.audit replay $(ARGS)
+rebuild: setup ## Make the projections anew from the log, while everything runs
+	@$(PYTHON) -m infrastructure.local.with_env $(PYTHON) -m service.audit rebuild $(ARGS)
+
 ##@ The database
 
 .PHONY: psql
@@ -134,6 +140,18 @@ $(READY): requirements-dev.lock
 format: setup ## Format the code and mend what the linter can
 	@$(PYTHON) -m ruff check --fix --exit-zero .
 	@$(PYTHON) -m ruff format .
+
+.PHONY: lock
+lock: setup ## Pin the dependencies of pyproject.toml anew, with hashes
+	@$(PYTHON) -m pip install -qq uv
+	@$(VENV)/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
+	  pyproject.toml -o requirements.lock
+	@$(VENV)/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
+	  --all-extras pyproject.toml -o requirements-dev.lock
+
+.PHONY: fuzz-qasm
+fuzz-qasm: setup ## Throw random programs at the OpenQASM front end (MINUTES=10 SEED=1)
+	@$(PYTHON) -m tests.fuzz.fuzz_qasm --minutes $(or $(MINUTES),10) --seed $(or $(SEED),1)
 
 .PHONY: circuits
 circuits: setup ## Run a folder of circuits and compare with its manifest: DIR=…
