@@ -6,6 +6,9 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
+from infrastructure import heartbeat as health_check
 from infrastructure.heartbeat import MAX_AGE_SECONDS, Heartbeat, age_seconds, is_fresh
 
 
@@ -65,3 +68,39 @@ def test_the_health_check_says_what_it_saw(tmp_path: Path) -> None:
     assert message.startswith("last heartbeat 0.")
     os.utime(file, (1, 1))
     assert check(HEARTBEAT_FILE=str(file))[0] == 1
+
+
+@pytest.mark.parametrize("name", [None, ""])
+def test_the_health_check_needs_a_file_to_look_at(
+    name: str | None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("HEARTBEAT_FILE", raising=False)
+    if name is not None:
+        monkeypatch.setenv("HEARTBEAT_FILE", name)
+    assert health_check._main() == 1
+    assert capsys.readouterr().err == "HEARTBEAT_FILE is not set: nothing to look at\n"
+
+
+def test_the_health_check_fails_before_the_first_beat(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HEARTBEAT_FILE", str(tmp_path / "heartbeat"))
+    assert health_check._main() == 1
+    assert capsys.readouterr().err.startswith("no heartbeat yet in ")
+
+
+@pytest.mark.parametrize(("age", "code"), [(0.0, 0), (MAX_AGE_SECONDS + 1, 1)])
+def test_the_health_check_goes_by_the_age_of_the_last_beat(
+    age: float,
+    code: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    file = tmp_path / "heartbeat"
+    file.touch()
+    beaten = time.time() - age
+    os.utime(file, (beaten, beaten))
+    monkeypatch.setenv("HEARTBEAT_FILE", str(file))
+    assert health_check._main() == code
+    assert capsys.readouterr().out.startswith(f"last heartbeat {age:.0f}.")
