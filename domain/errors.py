@@ -4,6 +4,7 @@
     ├── TransitionRefused      the task's state does not allow the command
     ├── InvalidEvent           stored data that no known event type explains
     ├── InvalidCheckpoint      text that is not a checkpoint, or a key that cannot sign one
+    ├── InvalidExport          a line of an exported log that does not fit those before it
     ├── LogForked              the log does not continue what was signed of it
     ├── EmptyAppend            an append call without appends
     ├── AppendRefused          this one append can never be stored (its data is not storable)
@@ -31,6 +32,10 @@ class InvalidEvent(KetlogError):
 
 class InvalidCheckpoint(KetlogError):
     """A checkpoint or a verifier key has another form than `domain.checkpoint` writes."""
+
+
+class InvalidExport(KetlogError):
+    """An exported log, or the log that is to be exported, is not what was recorded."""
 
 
 class LogForked(KetlogError):

@@ -7,7 +7,7 @@ the log, which they take on connecting, so the same URL serves.
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TypeAlias
 
 import asyncpg
@@ -158,7 +158,7 @@ class Database:
                 yield connection
         except StoreUnavailable:
             # It may be in the middle of something that nobody will ever read.
-            connection.terminate()
+            _terminate(connection)
             raise
         finally:
             # Releasing resets the session; on a dead peer that must not hold up the caller.
@@ -227,4 +227,10 @@ async def _release(pool: asyncpg.Pool, connection: PoolConnectionProxy) -> None:
     try:
         await asyncio.shield(pool.release(connection, timeout=1.0))
     except UNREACHABLE:
+        _terminate(connection)
+
+
+def _terminate(connection: PoolConnectionProxy) -> None:
+    # A connection that was lost has left the pool by itself, and its proxy then refuses every call.
+    with suppress(asyncpg.InterfaceError):
         connection.terminate()

@@ -28,7 +28,7 @@ class PostgresHistory:
             rows = await connection.fetch(
                 statement("events_of_task"), task_id, after_version, limit
             )
-        return [logged(row) for row in rows]
+        return [logged(dict(row)) for row in rows]
 
     async def page(self, after: LogCursor, limit: int, chosen: LogFilter) -> LogPage:
         """See `domain.ports.HistoryQueries.page`."""
@@ -67,9 +67,8 @@ async def read_page(
     return _page(rows, limit, end, complete=window["events"] < scan)
 
 
-def logged(row: asyncpg.Record) -> LoggedEvent:
+def logged(fields: dict[str, Any]) -> LoggedEvent:
     """Return the event of a row that also has `contents` and `leaf_number`."""
-    fields: dict[str, Any] = dict(row)
     contents: Iterable[str] | None = fields.pop("contents")
     leaf = fields.pop("leaf_number")
     return LoggedEvent(StoredEvent(**fields), frozenset(map(PayloadKind, contents or ())), leaf)
@@ -77,7 +76,7 @@ def logged(row: asyncpg.Record) -> LoggedEvent:
 
 def _page(rows: Sequence[asyncpg.Record], limit: int, end: LogCursor, *, complete: bool) -> LogPage:
     """Return a page of rows; where they do not fill it, it reaches as far as was looked."""
-    events = [logged(row) for row in rows]
+    events = [logged(dict(row)) for row in rows]
     if len(rows) < limit:
         return LogPage(events, end, complete)
     return LogPage(events, _cursor(rows[-1]), complete=False)

@@ -22,8 +22,8 @@ from infrastructure.postgres import rebuild
 from infrastructure.postgres.audit import HIGHEST
 from infrastructure.postgres.connect import Connection, connect_as_owner, translated_errors
 from infrastructure.postgres.rebuild import CAUGHT_UP_TASKS, CannotRebuild, Swapped, fill_range
-from infrastructure.settings import Settings, read_settings
 from service.audit.findings import Finding, Kind
+from service.audit.owner import owner_url
 from service.audit.progress import Progress
 from service.audit.report import CANNOT_LOOK, NOTHING_WRONG, SOMETHING_WRONG, complain, say
 from service.audit.workers import Job, over_ranges
@@ -126,7 +126,7 @@ class Rebuild:
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; returns its exit code."""
     options = _parser().parse_args(arguments)
-    made = Rebuild(_owner(), options.jobs, options.restart)
+    made = Rebuild(owner_url(), options.jobs, options.restart)
     try:
         asyncio.run(made.run())
     except BrokenLog as error:
@@ -147,13 +147,6 @@ def main(arguments: list[str] | None = None) -> int:
             say(f"{made.swapped.mended:,} rows of the outbox were mended")
         say(f"OK: the projections are new; swapped in {made.swapped.locked_seconds:.3f} s.")
     return NOTHING_WRONG
-
-
-def _owner() -> str:
-    admin = os.environ.get("ADMIN_DATABASE_URL")
-    if admin:
-        os.environ["DATABASE_URL"] = admin
-    return read_settings(Settings).database_url
 
 
 def _parser() -> argparse.ArgumentParser:

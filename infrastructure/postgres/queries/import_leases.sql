@@ -1,0 +1,4 @@
+-- Claims of workers that are not here: they have run out, and their tasks will be requeued.
+INSERT INTO leases (task_id, attempt, worker_id, expires_at)
+SELECT task_id, attempt, worker_id, clock_timestamp()
+FROM unnest($1::uuid[], $2::integer[], $3::text[]) AS held (task_id, attempt, worker_id)
