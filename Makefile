@@ -15,6 +15,7 @@ READY := $(VENV)/.ready
 STACK_PROGRAM := $(PYTHON) -m infrastructure.local
 SERVICE ?=
 PYTEST_ARGS ?=
+AUDIT := $(PYTHON) -m infrastructure.local.with_env $(PYTHON) -m service.audit
 FOLLOW ?= auto
 FORCE ?=
 SQL ?=
@@ -102,13 +103,20 @@ export ID
 
 .PHONY: verify
 verify: setup ## Check that nothing in the log was altered, removed or inserted (ARGS=… is passed on)
-	@$(PYTHON) -m infrastructure.local.with_env $(PYTHON) -m service.audit verify $(ARGS)
+	@$(AUDIT) verify $(ARGS)
 
 .PHONY: replay rebuild
 replay: setup ## Fold the whole log and compare it with every status (ARGS=… is passed on)
-	@$(PYTHON) -m infrastructure.local.with_env $(PYTHON) -m service.audit replay $(ARGS)
+	@$(AUDIT) replay $(ARGS)
 rebuild: setup ## Make the projections anew from the log, while everything runs
-	@$(PYTHON) -m infrastructure.local.with_env $(PYTHON) -m service.audit rebuild $(ARGS)
+	@$(AUDIT) rebuild $(ARGS)
+
+.PHONY: export import
+export: setup ## Write the log to FILE=log.ndjson (ARGS=--with-payloads for its contents too)
+	@$(AUDIT) export $(ARGS) -- "$${FILE:?which file? make export FILE=log.ndjson}"
+import: setup ## Read the log from FILE=log.ndjson into an empty installation
+	@$(AUDIT) import $(ARGS) -- "$${FILE:?which file? make import FILE=log.ndjson}"
+export FILE
 
 ##@ The database
 
