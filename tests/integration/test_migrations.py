@@ -1,10 +1,13 @@
 """Migrations go up and down, say what they do, and do not lose a log."""
 
+import functools
+import os
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -202,3 +205,78 @@ def test_the_command_says_what_is_wrong_with_its_environment() -> None:
     )
     assert run.returncode == 1
     assert "DATABASE_URL: Value error, must begin with postgresql://" in run.stderr
+
+
+async def test_the_command_line_says_how_to_roll_back_a_log_with_events(
+    empty_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ADMIN_DATABASE_URL", empty_url)
+    monkeypatch.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
+    migrate.apply_migrations(empty_url)
+    database = Database(empty_url, size=2, application_name="test")
+    await tasks.submitted(PostgresEventLog(database))
+    await database.close()
+    roll_back_to(empty_url, "0002_tasks")
+    with pytest.raises(SystemExit, match="make rollback FORCE=1"):
+        migrate.main(["rollback"])
+    migrate.main(["rollback", "--force"])
+    migrate.main(["rollback", "--force"])
+    migrate.main(["rollback"])
+    assert capsys.readouterr().out.splitlines() == [
+        "rolled back 0002_tasks",
+        "rolled back 0001_events",
+        "Nothing to roll back.",
+    ]
+
+
+@pytest.mark.parametrize("before", [None, "-c jit=off"])
+def test_a_rollback_by_force_leaves_the_environment_as_it_was(
+    empty_url: str, before: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PGOPTIONS", raising=False)
+    if before is not None:
+        monkeypatch.setenv("PGOPTIONS", before)
+    assert migrate.rollback_last(empty_url, force=True) is None
+    assert os.environ.get("PGOPTIONS") == before
+
+
+def test_applying_twice_says_that_there_is_nothing_to_do(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ADMIN_DATABASE_URL", database_url)
+    migrate.main(["apply"])
+    assert capsys.readouterr().out == "The schema is up to date.\n"
+
+
+def test_the_command_line_waits_for_a_database_that_is_still_starting(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    connect, failures = psycopg.connect, [psycopg.OperationalError("starting up")] * 2
+
+    def connect_late(*arguments: Any, **options: Any) -> psycopg.Connection[Any]:
+        if failures:
+            raise failures.pop()
+        return connect(*arguments, **options)
+
+    monkeypatch.setattr(psycopg, "connect", connect_late)
+    monkeypatch.setenv("ADMIN_DATABASE_URL", database_url)
+    migrate.main(["list"])
+    said = capsys.readouterr().out.splitlines()
+    assert said == ["waiting for PostgreSQL …", *(f"applied  {name}" for name in NAMES)]
+
+
+def test_the_command_line_names_the_files_of_a_new_migration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    directory = tmp_path / "migrations"
+    directory.mkdir()
+    monkeypatch.setattr(migrate, "DIRECTORY", directory)
+    monkeypatch.setattr(
+        migrate, "new_migration", functools.partial(migrate.new_migration, directory=directory)
+    )
+    migrate.main(["new", "first of all"])
+    assert capsys.readouterr().out.splitlines() == [
+        "made migrations/0001_first_of_all.sql",
+        "made migrations/0001_first_of_all.rollback.sql",
+    ]
+    assert "depends" not in (directory / "0001_first_of_all.sql").read_text()
