@@ -17,7 +17,6 @@ from infrastructure.quantum.qasm.types import (
     Kind,
     Scalar,
     Type,
-    Unknown,
     Value,
     rows,
 )
@@ -89,10 +88,7 @@ class Assignments(Gates):
         kind = scalar(variable.type)
         if kind.bits is None or (kind.kind in (Kind.BIT, Kind.BOOL) and kind.width is None):
             raise self.error(Code.TYPE_ERROR, f"'{variable.name}' has no parts", target)
-        data = self.data(variable)
-        if isinstance(data, Unknown):
-            data = self.read(variable, target).data
-        bits = list(bits_of(kind, data))
+        bits = list(bits_of(kind, self.data(variable)))
         if variable.storage is None:
             self._replace_bits(bits, indices_of(target.indices), value, node)
             self.assign(variable, from_bits(kind, tuple(bits)))

@@ -138,7 +138,8 @@ class Branching(Declarations):
         """Return whether no jump leads past what comes next."""
         going: Bit = True
         for flag in self.flags:
-            going = both(going, invert(self._flag(flag)))
+            if flag.data is not False:
+                going = both(going, invert(self._flag(flag)))
         return self.compact(going)
 
     def _flag(self, flag: Variable) -> Bit:

@@ -176,6 +176,10 @@ class ExpressionParser(TokenStream):
             argument = self.expression()
             self.expect(")")
             return self.located(ast.Cast(target, argument), token.start)
+        if token.text == "pow":
+            self.advance()
+            name = self.located(ast.Identifier(token.text), token.start)
+            return self.call(name, self.arguments())
         if token.text != "durationof":
             self.unexpected("an expression")
         return self._duration_of()

@@ -19,7 +19,6 @@ from infrastructure.quantum.qasm.types import (
     INT,
     UINT,
     ArrayOf,
-    Bits,
     Data,
     Duration,
     Kind,
@@ -208,23 +207,6 @@ class Expressions(Indexing):
         except ProgramError as error:
             raise self.error(error.code, error.message, node) from None
 
-    def concatenation(self, node: ast.Concatenation) -> Value:
-        """Return joined bits."""
-        parts: list[ast.Expression] = [node.rhs]
-        left = node.lhs
-        while isinstance(left, ast.Concatenation):
-            parts.append(left.rhs)
-            left = left.lhs
-        parts.append(left)
-        bits: Bits = ()
-        for part in reversed(parts):
-            value = self.evaluate(part)
-            if not isinstance(value.type, Scalar) or value.type.kind is not Kind.BIT:
-                raise self.error(Code.TYPE_ERROR, f"'++' does not join {value.type}", part)
-            bits += bits_of(value.type, value.data)
-        kind = Scalar(Kind.BIT, len(bits))
-        return Value(kind, from_bits(kind, bits))
-
     def cast(self, node: ast.Cast) -> Value:
         """Return a value in another type."""
         value = self.evaluate(node.argument)
@@ -291,7 +273,6 @@ _EVALUATORS: dict[type, Callable[[Any, Any], Value]] = {
     ast.IndexExpression: Expressions.indexed,
     ast.UnaryExpression: Expressions.unary,
     ast.BinaryExpression: Expressions.binary,
-    ast.Concatenation: Expressions.concatenation,
     ast.Cast: Expressions.cast,
     ast.FunctionCall: Expressions.call,
     ast.SizeOf: Expressions.size_of,

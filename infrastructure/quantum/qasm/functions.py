@@ -3,6 +3,7 @@
 import cmath
 import math
 from collections.abc import Callable
+from typing import cast
 
 from infrastructure.quantum.qasm.errors import Code
 from infrastructure.quantum.qasm.types import (
@@ -99,10 +100,7 @@ def _call(name: str, kind: Scalar, value: Value) -> Value:
 
 
 def _complex(value: Value) -> complex:
-    data = convert(value, COMPLEX)
-    if not isinstance(data, complex):
-        raise mismatch(value.type, COMPLEX)
-    return data
+    return cast("complex", convert(value, COMPLEX))
 
 
 def popcount(value: Value, add: Callable[[Bits, Bits], Bits]) -> Value:

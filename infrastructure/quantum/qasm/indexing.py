@@ -48,11 +48,9 @@ class Indexing(Joining):
         is_whole = isinstance(kind, Scalar) and (
             kind.is_integer or kind.kind in (Kind.BIT, Kind.BOOL)
         )
-        if not is_whole:
-            raise self.error(Code.TYPE_ERROR, f"expected an integer, not {kind}", node)
-        if isinstance(data, tuple):
+        if is_whole and isinstance(data, tuple):
             raise undecided(data)
-        if not isinstance(data, int):
+        if not is_whole or not isinstance(data, int):
             raise self.error(Code.TYPE_ERROR, f"expected an integer, not {kind}", node)
         return int(data)
 

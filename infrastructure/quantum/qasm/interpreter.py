@@ -27,6 +27,9 @@ _DECLARATIONS = (
     ast.IODeclaration,
     ast.AliasStatement,
 )
+_CALL_STEPS = 50
+"""Steps that a call counts as: its scope and flags take as long as so many expressions."""
+
 _PRAGMAS_THAT_CHANGE_RESULTS = ("braket unitary", "braket noise")
 
 
@@ -118,6 +121,7 @@ class Interpreter(Loops):
         symbol = self.lookup(node.name.name)
         if not isinstance(symbol, Subroutine):
             raise self.error(Code.UNDEFINED_NAME, f"there is no function '{node.name.name}'", node)
+        self.step(_CALL_STEPS)
         definition = symbol.definition
         if len(definition.arguments) != len(node.arguments):
             raise self.error(

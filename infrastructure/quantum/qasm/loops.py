@@ -60,20 +60,20 @@ class Loops(CircuitLoops):
                 raise self.error(
                     Code.TYPE_ERROR, "the range of a loop has a start and an end", node
                 )
-            yield from self._range_values(node)
+            yield from self._range_values(node.start, node.step, node.end)
         elif isinstance(node, ast.DiscreteSet):
             for element in node.values:
                 yield self.evaluate(element)
         else:
             yield from self._elements(node)
 
-    def _range_values(self, node: ast.RangeDefinition) -> Iterator[Value]:
-        if node.start is None or node.end is None:
-            raise self.error(Code.TYPE_ERROR, "the range of a loop has a start and an end", node)
-        start, end = self.plain_integer(node.start), self.plain_integer(node.end)
-        step = 1 if node.step is None else self.plain_integer(node.step)
+    def _range_values(
+        self, first: ast.Expression, interval: ast.Expression | None, last: ast.Expression
+    ) -> Iterator[Value]:
+        start, end = self.plain_integer(first), self.plain_integer(last)
+        step = 1 if interval is None else self.plain_integer(interval)
         if step == 0:
-            raise self.error(Code.INVALID_VALUE, "a range with step 0 has no end", node)
+            raise self.error(Code.INVALID_VALUE, "a range with step 0 has no end", first)
         for number in range(start, end + (1 if step > 0 else -1), step):
             yield Value(INT, number)
 

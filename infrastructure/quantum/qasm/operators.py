@@ -102,9 +102,7 @@ def _angle_type(symbol: str, left: Scalar, right: Scalar) -> Scalar:
         return Scalar(Kind.ANGLE, width)
     if symbol == "*" or (symbol == "/" and left.kind is Kind.ANGLE):
         return ANGLE if is_pair else (left if left.kind is Kind.ANGLE else right)
-    if symbol in ("+", "-", "/", "%", "**"):
-        return ANGLE
-    raise _no_operator(symbol, left, right)
+    return ANGLE
 
 
 def _no_operator(symbol: str, left: Scalar, right: Scalar) -> Exception:
@@ -288,7 +286,8 @@ def _integer_power(base: int, exponent: int) -> int | float:
 def _duration_arithmetic(symbol: str, left: Value, right: Value) -> Plain:
     if left.type == right.type and symbol == "/":
         return _seconds(left) / _seconds(right)
-    one, two = left.data, right.data
+    one: Any = left.data
+    two: Any = right.data
     if isinstance(one, Duration) and isinstance(two, Duration):
         sign = 1 if symbol == "+" else -1
         return Duration(
@@ -299,9 +298,7 @@ def _duration_arithmetic(symbol: str, left: Value, right: Value) -> Plain:
     if isinstance(one, Duration):
         number = real(right)
         return _scaled(one, number if symbol == "*" else 1 / number)
-    if isinstance(two, Duration):
-        return _scaled(two, real(left))
-    raise _no_operator(symbol, scalar(left.type), scalar(right.type))
+    return _scaled(two, real(left))
 
 
 def _scaled(duration: Duration, factor: float) -> Duration:

@@ -17,7 +17,8 @@ class ProgramLimits:
         max_qubits: declared qubits.
         max_clbits: classical bits in registers, target-less measurements included.
         max_operations: operations of the circuit after unrolling.
-        max_steps: statements executed and expressions evaluated while unrolling.
+        max_steps: statements executed and expressions evaluated while unrolling; a call of a
+            subroutine counts as several.
         max_controls: control qubits of one gate.
         max_array_elements: elements of one classical array.
     """

@@ -2,12 +2,14 @@
 
 import math
 from collections.abc import Callable
+from typing import cast
 
 from infrastructure.quantum.qasm.errors import Code, ProgramError
 from infrastructure.quantum.qasm.types import (
     ANGLE,
-    DURATION,
     FLOAT,
+    INT,
+    UINT,
     WORD,
     ArrayOf,
     Bits,
@@ -105,6 +107,8 @@ def convert(value: Value, wanted: Type) -> Data:
     """
     source, data = value
     if source == wanted:
+        if isinstance(data, int) and wanted in (INT, UINT):
+            return wrapped(data, scalar(wanted))
         return _copied(data)
     if isinstance(source, ArrayOf) or isinstance(wanted, ArrayOf):
         raise mismatch(source, wanted)
@@ -117,7 +121,8 @@ def convert(value: Value, wanted: Type) -> Data:
 
 def _convert_bits(source: Scalar, bits: Bits, wanted: Scalar) -> Data:
     if wanted.kind is Kind.BOOL or wanted == Scalar(Kind.BIT):
-        if wanted.kind is Kind.BIT and len(bits) > 1:
+        is_wider = any(bits[1:]) or (source.kind is Kind.BIT and len(bits) > 1)
+        if wanted.kind is Kind.BIT and is_wider:
             raise mismatch(source, wanted)
         return from_bits(wanted, (truth(bits),))
     width = wanted.bits
@@ -152,10 +157,7 @@ def truth(bits: Bits) -> Bit:
 
 def real(value: Value) -> float:
     """Return a plain value as a float."""
-    data = convert(value, FLOAT)
-    if not isinstance(data, float):
-        raise mismatch(value.type, FLOAT)
-    return data
+    return cast("float", convert(value, FLOAT))
 
 
 def whole(value: Value) -> int:
@@ -259,10 +261,8 @@ def radians(source: Scalar, data: float) -> float:
     return float(data) if source.width is None else data * TURN / (1 << source.width)
 
 
-def _to_duration(source: Scalar, data: Plain, _: Scalar) -> Plain:
-    if not isinstance(data, Duration):
-        raise mismatch(source, DURATION)
-    return data
+def _to_duration(source: Scalar, _: Plain, wanted: Scalar) -> Plain:
+    raise mismatch(source, wanted)
 
 
 _CONVERSIONS: dict[Kind, Callable[[Scalar, Plain, Scalar], Plain]] = {
