@@ -353,6 +353,35 @@ async def test_processes_that_cannot_start_are_reported_with_the_reason() -> Non
     pool = SimulatorPool(1, EngineLimits(), program="tests.support.broken_simulator")
     with pytest.raises(SimulatorDied, match="could not start: it exited with status 3"):
         await soon(pool.start())
+    assert "it exited with status 3" in (pool.start_problem or "")
+
+
+async def test_a_pool_that_started_has_its_slots_and_no_problem() -> None:
+    async with scripted_pool(slots=2) as pool:
+        assert (pool.slots, pool.busy, pool.start_problem) == (2, 0, None)
+
+
+@pytest.mark.parametrize(("user", "hides"), [(0, False), (1_000, True)])
+async def test_only_roots_children_need_no_hiding_from(
+    user: int, hides: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hidden: list[bool] = []
+    monkeypatch.setattr("infrastructure.quantum.pool.os.geteuid", lambda: user)
+    monkeypatch.setattr(
+        "infrastructure.quantum.pool.hide_from_children", lambda: hidden.append(True)
+    )
+    pool = SimulatorPool(1, EngineLimits(), program="tests.support.broken_simulator")
+    with pytest.raises(SimulatorDied):
+        await soon(pool.start())
+    assert bool(hidden) is hides
+
+
+async def test_an_idle_simulator_that_dies_is_replaced() -> None:
+    async with scripted_pool() as pool:
+        first = await pid_of(ask(pool, "say pid"))
+        psutil.Process(int(first.removeprefix("pid "))).kill()
+        await until(lambda: pool.statistics.deaths == 1)
+        assert await pid_of(ask(pool, "say next")) != first
 
 
 async def test_a_request_larger_than_the_socket_buffer_arrives() -> None:
