@@ -252,6 +252,7 @@ async def test_a_consumer_that_gets_nothing_though_messages_wait_is_set_up_again
     await eventually(lambda: hand.consumer.connected)
     session = hand.consumer._session
     assert session is not None
+    await eventually(lambda: session._consumer is not None)
     assert session._consumer is not None
     # The broker forgets the consumer; this side does not hear of it.
     await session._channel.basic_cancel(session._consumer, nowait=True)
