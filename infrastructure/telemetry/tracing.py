@@ -98,6 +98,7 @@ class Tracing:
             with contextlib.suppress(TimeoutError, StoreError):
                 async with asyncio.timeout(CLOSE_SECONDS):
                     await self._flush()
+            metrics.SPANS_DROPPED.inc(len(self._waiting))
 
         if self._export is not None:
             with contextlib.suppress(TimeoutError):
@@ -190,10 +191,11 @@ class Tracing:
             spans = [self._waiting.popleft() for _ in range(count)]
             try:
                 await self._store.add(spans)
-            except StoreError:
+            except (StoreError, asyncio.CancelledError):
+                # Interrupted by the end, the write is made once more: it never keeps a span twice.
                 self._waiting.extendleft(reversed(spans))
                 raise
-            except BaseException:
+            except Exception:
                 metrics.SPANS_DROPPED.inc(count)
                 raise
 

@@ -218,12 +218,14 @@ async def test_closing_does_not_fail_when_the_store_is_away(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(tracing, "FLUSH_SECONDS", 60.0)
+    before = dropped()
     shelf = Shelf(StoreUnavailable("away"))
     made = recording(shelf)
     await made.start()
     work(made)
     await made.close()
     assert (shelf.errors, shelf.names) == ([], [])
+    assert dropped() - before == 1
 
 
 async def test_closing_does_not_wait_long_for_a_store_that_hangs(
@@ -243,6 +245,27 @@ async def test_closing_does_not_wait_long_for_a_store_that_hangs(
     async with asyncio.timeout(5):
         await made.close()
     assert dropped() - before == 1
+
+
+async def test_a_write_that_the_end_interrupts_is_made_again() -> None:
+    class Slow(Shelf):
+        begun = asyncio.Event()
+
+        async def add(self, spans: Sequence[ReadableSpan]) -> None:
+            if not self.begun.is_set():
+                self.begun.set()
+                await asyncio.Event().wait()
+            await super().add(spans)
+
+    before = dropped()
+    shelf = Slow()
+    made = recording(shelf)
+    await made.start()
+    work(made)
+    await shelf.begun.wait()
+    await made.close()
+    assert shelf.names == ["work"]
+    assert dropped() == before
 
 
 async def test_more_spans_than_can_wait_are_dropped_and_counted(
