@@ -7,6 +7,7 @@ COMMANDS = {
     "verify": "is the log what was recorded, sealed and signed?",
     "replay": "do the projections hold what the log says?",
     "rebuild": "make the projections anew from the log",
+    "reproduce": "make recorded runs again and compare",
     "export": "the log as lines of JSON",
     "import": "an exported log into an empty installation",
 }
