@@ -105,6 +105,11 @@ export ID
 verify: setup ## Check that nothing in the log was altered, removed or inserted (ARGS=… is passed on)
 	@$(AUDIT) verify $(ARGS)
 
+.PHONY: timeline
+timeline: setup ## Show a task's life from the log: TASK=…
+	@$(PYTHON) -m infrastructure.local.with_env $(PYTHON) -m service.audit timeline $${TASK:?which one? make timeline TASK=...}
+export TASK
+
 .PHONY: replay rebuild
 replay: setup ## Fold the whole log and compare it with every status (ARGS=… is passed on)
 	@$(AUDIT) replay $(ARGS)

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 
-from domain.codec import decode, newest_fields, require_known
+from domain.codec import newest_fields, require_known
 from domain.errors import InvalidEvent
 from domain.events import Event, TaskCompleted, TaskSubmitted
 from domain.log import StoredEvent
@@ -57,7 +57,7 @@ def erased_contents(stored: StoredEvent, there: Collection[PayloadKind]) -> list
         there: kinds of the task's payload rows. An event that cannot be read commits to nothing.
     """
     try:
-        event = decode(stored.type, stored.schema_version, stored.data)
+        said = commitments_in(stored.type, stored.schema_version, stored.data)
     except InvalidEvent:
         return []
-    return [kind for kind in commitments(event) if kind not in there]
+    return [kind for kind in said if kind not in there]

@@ -8,6 +8,8 @@ COMMANDS = {
     "replay": "do the projections hold what the log says?",
     "rebuild": "make the projections anew from the log",
     "reproduce": "make recorded runs again and compare",
+    "timeline": "the life of a task, for people",
+    "tasks": "the tasks that there were, as they stood at a time",
     "export": "the log as lines of JSON",
     "import": "an exported log into an empty installation",
 }

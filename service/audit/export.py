@@ -21,8 +21,7 @@ from uuid import UUID
 import asyncpg
 
 from domain import exports
-from domain.codec import decode
-from domain.contents import commitments
+from domain.contents import commitments_in
 from domain.errors import InvalidEvent, InvalidExport, KetlogError
 from domain.exports import Begin, End, ExportedPayload, Line
 from domain.ledger import Last, Ledger
@@ -166,7 +165,7 @@ def _with_bounded_bodies(page: Sequence[Preceded]) -> Iterator[Sequence[Preceded
 def _commitments(event: LoggedEvent) -> Mapping[PayloadKind, Commitment]:
     stored = event.stored
     try:
-        return commitments(decode(stored.type, stored.schema_version, stored.data))
+        return commitments_in(stored.type, stored.schema_version, stored.data)
     except InvalidEvent:
         return {}
 
