@@ -107,8 +107,12 @@ verify: setup ## Check that nothing in the log was altered, removed or inserted 
 
 .PHONY: timeline
 timeline: setup ## Show a task's life from the log: TASK=…
-	@$(PYTHON) -m infrastructure.local.with_env $(PYTHON) -m service.audit timeline $${TASK:?which one? make timeline TASK=...}
+	@$(AUDIT) timeline $${TASK:?which one? make timeline TASK=...}
 export TASK
+
+.PHONY: reproduce
+reproduce: setup ## Make a recorded run again and compare: TASK=… (or ARGS='--sample 20')
+	@$(AUDIT) reproduce $(TASK) $(ARGS)
 
 .PHONY: replay rebuild
 replay: setup ## Fold the whole log and compare it with every status (ARGS=… is passed on)
