@@ -42,8 +42,8 @@ NOT_FOLLOWED := infrastructure/local/*,infrastructure/quantum/child.py,infrastru
 coverage-floor:
 	@echo "domain, at least 95 %:"
 	@$(PYTHON) -m coverage report --format=total --fail-under=95 --include='domain/*'
-	@echo "infrastructure, at least 85 %:"
-	@$(PYTHON) -m coverage report --format=total --fail-under=85 --include='infrastructure/*' --omit='$(NOT_FOLLOWED)'
+	@echo "infrastructure, at least 95 %:"
+	@$(PYTHON) -m coverage report --format=total --fail-under=95 --include='infrastructure/*' --omit='$(NOT_FOLLOWED)'
 
 .PHONY: check
 check: setup ## Formatting, linting, types and import rules
