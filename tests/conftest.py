@@ -1,6 +1,7 @@
 """Fixtures that every test may use: real servers, and in them a place of its own for each test."""
 
 import contextlib
+import os
 import secrets
 from collections.abc import Iterator
 from http import HTTPStatus
@@ -11,6 +12,10 @@ import pytest
 from psycopg import sql
 
 from tests import servers
+
+# Where a running stack's variables are in the shell, the tests must not act on that stack.
+for _variable in ("ADMIN_DATABASE_URL", "SIGNING_KEY_FILE", "CHECKPOINT_SINK"):
+    os.environ.pop(_variable, None)
 
 
 @pytest.fixture(scope="session")
