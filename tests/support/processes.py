@@ -17,6 +17,8 @@ from tests.support.waiting import eventually_sync
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 40.0
+NAME_IMPORTS = {"PYTHONPROFILEIMPORTTIME": "1"}
+"""Settings of a process that writes down what it imports, also later."""
 
 
 @dataclass
@@ -84,6 +86,15 @@ class Process:
     def log(self) -> str:
         """What it has logged so far."""
         return self.log_path.read_text(errors="replace")
+
+    def imported(self) -> set[str]:
+        """The modules that it has imported, if it was started with `NAME_IMPORTS`.
+
+        Its memory map would say so too, but not to the user that it runs as: what holds
+        credentials lets nobody look into it.
+        """
+        lines = (line for line in self.log().splitlines() if line.startswith("import time:"))
+        return {line.rpartition("|")[2].strip() for line in lines}
 
     def end(self) -> None:
         """Make sure that it is gone, whatever state a test left it in."""
