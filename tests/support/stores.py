@@ -1,0 +1,39 @@
+"""The log, the projection, the outbox and the leases, of every implementation."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import pytest
+
+from domain.ports import EventLog, Leases, Outbox, TaskQueries
+from infrastructure.memory import MemoryStore
+from infrastructure.postgres.connect import Database
+from infrastructure.postgres.event_log import PostgresEventLog
+from infrastructure.postgres.leases import PostgresLeases
+from infrastructure.postgres.outbox import PostgresOutbox
+from infrastructure.postgres.task_queries import PostgresTaskQueries
+
+
+@dataclass
+class Store:
+    log: EventLog
+    queries: TaskQueries
+    outbox: Outbox
+    leases: Leases
+
+
+@pytest.fixture(params=["memory", "postgres"])
+async def store(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
+    if request.param == "memory":
+        twin = MemoryStore()
+        yield Store(twin, twin, twin, twin)
+        return
+    dsn = request.getfixturevalue("database_url")
+    database = Database(dsn, size=8, application_name="conformance")
+    yield Store(
+        PostgresEventLog(database),
+        PostgresTaskQueries(database),
+        PostgresOutbox(database),
+        PostgresLeases(database),
+    )
+    await database.close()
