@@ -204,7 +204,7 @@ class GroupCommit:
         for waiting, result in zip(batch, results, strict=True):
             if isinstance(result, Appended):
                 stored.append(Stored(waiting.append, waiting.asked_at))
-                metrics.EVENTS_APPENDED.labels(type(waiting.append.event).__name__).inc()
+                metrics.count_appended(waiting.append.event)
             else:
                 metrics.APPEND_CONFLICTS.inc()
         if self._spans is not None:

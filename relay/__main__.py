@@ -11,6 +11,7 @@ import structlog
 import uvloop
 
 from infrastructure.heartbeat import Heartbeat
+from infrastructure.postgres.census import PostgresCensus
 from infrastructure.postgres.connect import Database
 from infrastructure.postgres.event_log import PostgresEventLog
 from infrastructure.postgres.leadership import Leadership
@@ -60,7 +61,7 @@ class Relay:
             "ketlog-relay", f"{socket.gethostname()}-{os.getpid()}", settings, traces
         )
         self._old_traces = OldTraces(traces, settings.trace_hours)
-        self._gauges = RelayGauges(self._database, PostgresOutbox(self._database))
+        self._gauges = RelayGauges(self._database, PostgresCensus(self._database))
         self._metrics = MetricsServer(settings.metrics_host, settings.metrics_port)
 
     async def run(self) -> None:

@@ -99,7 +99,6 @@ class Dispatcher:
         self._unrecorded = await self._broker.publish(self._spans.sending(rows))
         ended = time.time_ns()
         self._spans.sent(rows, self._unrecorded, begun, ended)
-        metrics.CONFIRM_DURATION.observe((ended - begun) / 1e9)
         metrics.PUBLISHED.inc(len(self._unrecorded))
         return await self._record()
 

@@ -115,6 +115,7 @@ class Reaper:
             # A conflict means that the worker, or another reaper, was faster.
             if isinstance(result, Appended):
                 ended += 1
+                metrics.count_appended(append.event)
                 _report(append)
                 started_at = histories[append.task_id].events[-1].recorded_at
                 record_lost_attempt(self._tracing, append, started_at, begun, written)

@@ -150,9 +150,7 @@ class Database:
         """
         async with translated_errors():
             pool = await self._open()
-            asked = time.perf_counter()
-            connection = await pool.acquire(timeout=wait_seconds)
-            metrics.POOL_WAIT.observe(time.perf_counter() - asked)
+            connection = await _acquire(pool, wait_seconds)
         try:
             async with translated_errors():
                 yield connection
@@ -221,6 +219,17 @@ def describe(error: BaseException) -> str:
 
 async def _keep_session(_connection: Connection) -> None:
     """Skip asyncpg's RESET ALL between uses: it would drop the role, and costs a round trip."""
+
+
+async def _acquire(pool: asyncpg.Pool, wait_seconds: float) -> PoolConnectionProxy:
+    asked = time.perf_counter()
+    try:
+        return await pool.acquire(timeout=wait_seconds)
+    except TimeoutError:
+        metrics.POOL_TIMEOUTS.inc()
+        raise
+    finally:
+        metrics.POOL_WAIT.observe(time.perf_counter() - asked)
 
 
 async def _release(pool: asyncpg.Pool, connection: PoolConnectionProxy) -> None:

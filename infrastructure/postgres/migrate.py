@@ -106,6 +106,10 @@ def settle_transactions(dsn: str) -> int:
         changed = connection.execute(statement("settle_transactions")).rowcount
         if changed and connection.execute("SELECT to_regclass('leaves')").fetchone() != (None,):
             connection.execute(statement("settle_unsealed"))
+        if changed and connection.execute("SELECT to_regclass('task_totals')").fetchone() != (
+            None,
+        ):
+            connection.execute(statement("recount_ended"))
         connection.execute("ALTER TABLE events ENABLE ALWAYS TRIGGER events_are_final")
     return changed
 

@@ -1,26 +1,10 @@
 """The outbox in PostgreSQL."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from domain.ports import Dispatched, OutboxRow
 from infrastructure.postgres.connect import Database
 from infrastructure.postgres.statements import statement
-
-
-@dataclass(frozen=True, slots=True)
-class OutboxState:
-    """How full the outbox is.
-
-    Attributes:
-        waiting: tasks for which the broker has no message yet.
-        dispatched: tasks whose messages are with the broker or with a worker.
-        oldest_seconds: how long the oldest of all has waited; 0 when there is none.
-    """
-
-    waiting: int
-    dispatched: int
-    oldest_seconds: float
 
 
 class PostgresOutbox:
@@ -48,12 +32,6 @@ class PostgresOutbox:
     async def forget(self, numbers: Sequence[int] | None) -> int:
         """See `domain.ports.Outbox.forget`."""
         return await self._update("forget_dispatched", None if numbers is None else list(numbers))
-
-    async def state(self) -> OutboxState:
-        """Return how full it is; raises `StoreUnavailable`."""
-        async with self._database.connection() as connection:
-            (row,) = await connection.fetch(statement("outbox_state"))
-        return OutboxState(**row)
 
     async def _update(self, name: str, argument: list[int] | None) -> int:
         async with self._database.connection() as connection:

@@ -37,6 +37,7 @@ class PoolStatistics:
         finished: runs that ended with an answer of the simulator.
         timeouts: runs killed by their wall-clock limit.
         cancellations: runs killed by `Job.cancel`.
+        overruns: runs killed by their limit of processor time, or in an endless loop.
         deaths: simulators that died by themselves after they were ready.
         recycled: simulators replaced because they kept too much memory.
     """
@@ -44,6 +45,7 @@ class PoolStatistics:
     finished: int = 0
     timeouts: int = 0
     cancellations: int = 0
+    overruns: int = 0
     deaths: int = 0
     recycled: int = 0
 
@@ -293,13 +295,17 @@ class SimulatorPool:
 
     def _died(self, process: SimulatorProcess, status: int, reason: str) -> None:
         slot = next((slot for slot in self._slots if slot.process is process), None)
-        self.statistics.deaths += 1
+        running = slot.current[1] if slot is not None and slot.current else None
+        verdict = self._verdict(status, reason)
+        if running is not None and isinstance(verdict, RunFailed):
+            self.statistics.overruns += 1
+        else:
+            self.statistics.deaths += 1
         if slot is None:
             return
-        running = slot.current[1] if slot.current else None
         self._evacuate(slot, running)
         if running is not None:
-            settle(running, self._verdict(status, reason))
+            settle(running, verdict)
         self._fill_slots()
 
     def _verdict(self, status: int, reason: str) -> RunFailed | SimulatorDied:

@@ -20,11 +20,13 @@ class Delivery:
         tag: the broker's number for it within its channel.
         generation: which channel brought it; see `Consumer.generation`.
         message: what it says, or why it cannot be read.
+        redelivered: whether the broker has handed it out before. For statistics alone.
     """
 
     tag: int
     generation: int
     message: Decoded
+    redelivered: bool = False
 
 
 class Session:
@@ -106,7 +108,8 @@ class Session:
         self.delivered += 1
         self._in_hand[tag] = message.consumer_tag
         decoded = decode(message.body, message.header.properties.message_id)
-        self._on_delivery(Delivery(tag, self.generation, decoded))
+        redelivered = bool(message.redelivered)
+        self._on_delivery(Delivery(tag, self.generation, decoded, redelivered))
 
     def _take(self, deliveries: Collection[Delivery]) -> list[tuple[int, bool]]:
         """Remove deliveries from the hand; returns (tag, whether all up to it are meant)."""

@@ -13,9 +13,12 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from domain.events import Event, TaskCompleted, TaskFailed, TaskRequeued
+
 _FAST = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 _RUN = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 600.0)
 _BATCH = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+_ATTEMPTS = (1, 2, 3, 5, 10)
 
 HTTP_DURATION = Histogram(
     "http_server_request_duration_seconds",
@@ -25,6 +28,12 @@ HTTP_DURATION = Histogram(
 )
 EVENTS_APPENDED = Counter(
     "ketlog_events_appended", "Events that this process has added to the log.", ("type",)
+)
+REQUEUES = Counter(
+    "ketlog_requeues", "Tasks that this process has made pending again, by why.", ("reason",)
+)
+TASK_ATTEMPTS = Histogram(
+    "ketlog_task_attempts", "Attempts that a task had taken when it ended.", buckets=_ATTEMPTS
 )
 APPEND_CONFLICTS = Counter(
     "ketlog_append_conflicts", "Appends refused because the task had moved on meanwhile."
@@ -38,10 +47,18 @@ APPEND_DURATION = Histogram(
 POOL_WAIT = Histogram(
     "ketlog_database_pool_wait_seconds", "Wait for a connection of the pool.", buckets=_FAST
 )
+POOL_TIMEOUTS = Counter(
+    "ketlog_database_pool_timeouts", "Waits for a connection of the pool that got none."
+)
 PUBLISHED = Counter("ketlog_messages_published", "Messages that the broker has confirmed.")
-CONFIRM_DURATION = Histogram(
+PUBLISH_DURATION = Histogram(
     "ketlog_publish_duration_seconds",
-    "From handing a set of messages to the broker to the last confirm.",
+    "Handing a set of messages to the connection with the broker.",
+    buckets=_FAST,
+)
+CONFIRM_DURATION = Histogram(
+    "ketlog_confirm_duration_seconds",
+    "From the first byte of a set of messages to the broker's last confirm.",
     buckets=_FAST,
 )
 REDISPATCHED = Counter(
@@ -63,6 +80,19 @@ SPANS_DROPPED = Counter("ketlog_spans_dropped", "Spans that no store could take 
 SPANS_RECORDED = Counter("ketlog_spans_recorded", "Spans handed to the trace store.")
 
 LEADING = Gauge("ketlog_relay_leading", "1 in the relay that leads, 0 in one that stands by.")
+
+
+def count_appended(event: Event) -> None:
+    """Count an event that this process has added to the log."""
+    EVENTS_APPENDED.labels(type(event).__name__).inc()
+    match event:
+        case TaskRequeued(reason=reason):
+            REQUEUES.labels(str(reason)).inc()
+        case TaskCompleted(attempt=attempt) | TaskFailed(attempt=attempt):
+            TASK_ATTEMPTS.observe(attempt)
+        case _:
+            pass
+
 
 Value: TypeAlias = float | Mapping[str, float] | None
 

@@ -67,7 +67,7 @@ async def _work(settings: WorkerSettings, limits: EngineLimits) -> int:
         ),
     )
     pool.on_capacity = worker.wake
-    watch(worker.counters, worker.runs, pool, source, database)
+    watch(worker, pool, source, database)
     shown = MetricsServer(settings.metrics_host, settings.metrics_port)
     await shown.start()
     failed = await _run_until(told_to_stop, worker)

@@ -15,7 +15,7 @@ from domain.status import Status
 from domain.task import Task, fold
 from infrastructure.backoff import Backoff
 from service.worker import decisions
-from service.worker.counters import Counters
+from service.worker.counters import Counters, Dropped
 from service.worker.intake import Held, Intake
 from service.worker.runs import Runs
 
@@ -90,8 +90,8 @@ class Claims:
             histories = await self._read({held.task_id for held in taken})
             # Claiming what was given to another worker meanwhile would only make both of them try.
             in_hand = {held.task_id for held in taken if not self._intake.is_void(held)}
-            tasks = _pending(histories[task_id] for task_id in in_hand if task_id in histories)
-            claimed = await self._append(tasks)
+            known = {task_id: fold(history.events) for task_id, history in histories.items()}
+            claimed = await self._append(_pending(known.get(task_id) for task_id in in_hand))
         except asyncio.CancelledError:
             self._intake.put_back(taken)
             raise
@@ -104,8 +104,22 @@ class Claims:
             payloads = histories[task.task_id].payloads
             self._runs.begin(task, decisions.run_request(task, payloads))
         self._counters.claimed += len(claimed)
-        self._counters.dropped += len(taken) - len(claimed)
+        if len(claimed) < len(taken):
+            self._count_dropped(taken, known, claimed)
         self._intake.settle(taken)
+
+    def _count_dropped(
+        self, taken: Sequence[Held], known: Mapping[UUID, Task | None], claimed: Sequence[Task]
+    ) -> None:
+        won = {task.task_id for task in claimed}
+        first = won.copy()
+        for held in taken:
+            if held.task_id in first:
+                first.remove(held.task_id)
+                continue
+            void = self._intake.is_void(held)
+            why = _why_dropped(known.get(held.task_id), ours=held.task_id in won, void=void)
+            self._counters.dropped_because[why] += 1
 
     async def _append(self, tasks: Sequence[Task]) -> list[Task]:
         """Claim pending tasks; returns those that are this worker's now, as claimed."""
@@ -163,6 +177,21 @@ class Claims:
                 self._intake.resume(STORE_AWAY)
 
 
-def _pending(histories: Iterable[History]) -> list[Task]:
-    tasks = (fold(history.events) for history in histories)
+def _pending(tasks: Iterable[Task | None]) -> list[Task]:
     return [task for task in tasks if task is not None and task.status is Status.PENDING]
+
+
+def _why_dropped(task: Task | None, *, ours: bool, void: bool) -> Dropped:
+    """Return why a message led to no claim.
+
+    Args:
+        task: as it was before the claim.
+        ours: another message of the same batch has led to its claim.
+        void: RabbitMQ has given the message to someone else meanwhile.
+    """
+    if task is None:
+        return Dropped.UNKNOWN_TASK
+    if task.status is Status.PENDING and not ours:
+        return Dropped.TAKEN_BACK if void else Dropped.CLAIM_CONFLICT
+    pending_or_running = task.status in {Status.PENDING, Status.PROCESSING}
+    return Dropped.ALREADY_CLAIMED if pending_or_running else Dropped.ALREADY_ENDED

@@ -161,6 +161,7 @@ class Intake:
             await self._source.reject(rejects)
 
     def _arrived(self, delivery: Delivery) -> None:
+        self._counters.redelivered += delivery.redelivered
         message = delivery.message
         if isinstance(message, Undecodable):
             self._counters.unreadable += 1

@@ -51,10 +51,16 @@ class Adapters:
 
 
 class Worker:
-    """Joins the parts; `start`, then `stop` once."""
+    """Joins the parts; `start`, then `stop` once.
+
+    Attributes:
+        counters: what it has done.
+        database_answers: whether PostgreSQL did when it was last asked, about a second ago.
+    """
 
     def __init__(self, settings: WorkerSettings, adapters: Adapters) -> None:
         self.counters = Counters()
+        self.database_answers = False
         self._settings = settings
         self._adapters = adapters
         self._heartbeat = Heartbeat(settings.heartbeat_file)
@@ -127,15 +133,10 @@ class Worker:
 
     async def is_well(self) -> bool:
         """Tell whether both connections stand and circuits can run."""
+        self.database_answers = await self._ask_database()
         simulators = self._adapters.simulators
-        if not self._adapters.source.connected or not (simulators.busy or simulators.room):
-            return False
-        try:
-            async with asyncio.timeout(PULSE_SECONDS):
-                await self._adapters.ping()
-        except (StoreError, TimeoutError):
-            return False
-        return True
+        can_run = bool(simulators.busy or simulators.room)
+        return self.database_answers and self._adapters.source.connected and can_run
 
     async def stop(self, budget: Budget) -> None:
         """Drain and close, within the budget; also what has only begun to start."""
@@ -151,6 +152,14 @@ class Worker:
         )
         await self._adapters.tracing.close()
         self._heartbeat.clear()
+
+    async def _ask_database(self) -> bool:
+        try:
+            async with asyncio.timeout(PULSE_SECONDS):
+                await self._adapters.ping()
+        except (StoreError, TimeoutError):
+            return False
+        return True
 
     def _look(self) -> None:
         self._claims.wake()

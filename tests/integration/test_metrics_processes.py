@@ -77,8 +77,14 @@ async def test_a_tasks_way_shows_in_every_process(watched: Watched) -> None:
     assert await value("worker", "ketlog_run_duration_seconds_count", method="stabilizer") == 1
     assert await value("worker", "ketlog_worker_slots") == 1
 
+    assert await value("relay", "ketlog_confirm_duration_seconds_count") == 1
+    assert await value("worker", "ketlog_task_attempts_count") == 1
+    assert await value("worker", "ketlog_worker_simulators_started_total") not in {None, 0.0}
+    assert await value("worker", "ketlog_dependency_up", dependency="postgresql") == 1
+
     async def seen() -> bool:
-        return await value("relay", "ketlog_queue_consumers") == 1
+        completed = await value("relay", "ketlog_tasks", status="completed")
+        return (completed, await value("relay", "ketlog_queue_consumers")) == (1, 1)
 
     await eventually(seen)
     assert watched.memory("relay") < 70 * 2**20

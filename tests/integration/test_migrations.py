@@ -21,7 +21,15 @@ from infrastructure.postgres.outbox import PostgresOutbox
 from tests import servers
 from tests.support import tasks
 
-NAMES = ["0001_events", "0002_tasks", "0003_delivery", "0004_roles", "0005_seals", "0006_spans"]
+NAMES = [
+    "0001_events",
+    "0002_tasks",
+    "0003_delivery",
+    "0004_roles",
+    "0005_seals",
+    "0006_spans",
+    "0007_totals",
+]
 
 
 @pytest.fixture
@@ -61,6 +69,7 @@ def test_the_schema_goes_up_down_and_up_again(empty_url: str) -> None:
         "leaves",
         "checkpoints",
         "spans",
+        "task_totals",
     }
     assert migrate.apply_migrations(empty_url) == []
     undone = [migrate.rollback_last(empty_url) for _ in range(len(NAMES) + 1)]

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from infrastructure.telemetry.exposition import exposition
+
 ROOT = Path(__file__).resolve().parents[2]
 ALERTS = ROOT / "deploy/prometheus/alerts.yaml"
 DASHBOARD = ROOT / "deploy/grafana/ketlog.json"
@@ -59,7 +61,27 @@ def test_every_alert_is_in_the_runbook() -> None:
     assert set(alerts()) <= set(headings)
 
 
-@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")
+needs_promtool = pytest.mark.skipif(
+    shutil.which("promtool") is None,
+    reason="promtool is not installed: it comes with Debian's package prometheus",
+)
+
+
+def promtool(*command: str, text: str = "") -> str:
+    outcome = subprocess.run(
+        ["promtool", *command],
+        check=False,
+        cwd=ALERTS.parent,
+        input=text,
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert outcome.returncode == 0, outcome.stdout + outcome.stderr
+    return outcome.stdout
+
+
+@needs_promtool
 @pytest.mark.parametrize(
     "command",
     [
@@ -69,12 +91,14 @@ def test_every_alert_is_in_the_runbook() -> None:
     ],
 )
 def test_promtool_likes_the_rules(command: tuple[str, ...]) -> None:
-    outcome = subprocess.run(
-        ["promtool", *command],
-        check=False,
-        cwd=ALERTS.parent,
-        capture_output=True,
-        text=True,
-        timeout=30,
-    )
-    assert outcome.returncode == 0, outcome.stdout + outcome.stderr
+    assert "SUCCESS" in promtool(*command)
+
+
+@needs_promtool
+def test_promtool_likes_what_the_processes_count() -> None:
+    assert promtool("check", "metrics", text=exposition().decode()) == ""
+
+
+def test_every_alert_is_tried() -> None:
+    tried = re.findall(r"alertname: (\w+)", (ALERTS.parent / "alerts_test.yaml").read_text())
+    assert set(alerts()) == set(tried)

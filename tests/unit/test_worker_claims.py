@@ -8,6 +8,7 @@ from domain.events import ProcessingStarted
 from domain.identifiers import uuid7
 from domain.status import Status
 from infrastructure.quantum.pool import SimulatorDied
+from service.worker.counters import Dropped
 from tests.support import tasks
 from tests.support.worker_fakes import (
     succeeded,
@@ -50,6 +51,7 @@ async def test_copies_of_a_message_are_acknowledged_and_dropped(copies: int) -> 
     task = await tasks.submitted(scene.store)
     scene.queue.publish(*[task.task_id] * copies)
     await until(lambda: scene.worker.counters.dropped == copies - 1)
+    assert scene.worker.counters.dropped_because[Dropped.ALREADY_CLAIMED] == copies - 1
     await until(lambda: not scene.queue.unacknowledged)
     assert scene.events(task) == ["TaskSubmitted", "ProcessingStarted"]
     await scene.end()
@@ -59,14 +61,18 @@ async def test_a_copy_of_a_task_that_runs_is_dropped() -> None:
     scene = await start_scene(slots=2)
     task = await scene.running()
     scene.queue.publish(task.task_id)
-    await until(lambda: scene.worker.counters.dropped == 1)
+    await until(lambda: scene.worker.counters.dropped_because[Dropped.ALREADY_CLAIMED] == 1)
     assert len(scene.simulators.jobs) == 1
+    scene.simulators.finish(scene.simulators.jobs[0], succeeded())
+    await until(lambda: scene.worker.counters.completed == 1)
+    scene.queue.publish(task.task_id)
+    await until(lambda: scene.worker.counters.dropped_because[Dropped.ALREADY_ENDED] == 1)
     await scene.end()
 
 
 async def test_a_message_of_an_unknown_task_is_dropped(scene: Scene) -> None:
     scene.queue.publish(uuid7())
-    await until(lambda: scene.worker.counters.dropped == 1)
+    await until(lambda: scene.worker.counters.dropped_because[Dropped.UNKNOWN_TASK] == 1)
     await until(lambda: not scene.queue.unacknowledged)
 
 
@@ -88,7 +94,7 @@ async def test_a_task_that_another_worker_claims_first_is_left_to_it(scene: Scen
 
     scene.log.histories = behind_the_times  # type: ignore[method-assign,assignment]
     scene.queue.publish(task.task_id)
-    await until(lambda: scene.worker.counters.dropped == 1)
+    await until(lambda: scene.worker.counters.dropped_because[Dropped.CLAIM_CONFLICT] == 1)
     assert scene.simulators.jobs == []
     assert (await scene.load(task)).attempt == 1
 

@@ -67,11 +67,11 @@ async def test_the_heartbeat_beats_while_both_connections_stand(tmp_path: Path) 
     assert not await scene.worker.is_well()
     scene.queue.connected = True
     scene.log.away = True
-    assert not await scene.worker.is_well()
+    assert (await scene.worker.is_well(), scene.worker.database_answers) == (False, False)
     scene.log.away = False
     scene.simulators.out_of_service = 1
     assert not await scene.worker.is_well()
     scene.simulators.out_of_service = 0
-    assert await scene.worker.is_well()
+    assert (await scene.worker.is_well(), scene.worker.database_answers) == (True, True)
     await scene.end()
     assert not heartbeat.exists()
