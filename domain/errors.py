@@ -12,6 +12,7 @@
     │   ├── StoreUnavailable   nothing was written; try again later
     │   └── OutcomeUnknown     the connection broke during the commit and time ran out
     ├── BrokerUnavailable      RabbitMQ cannot be reached or does not take messages
+    │   └── BrokerBlocked      it asks not to publish: it lacks memory or disk
     └── SimulatorDied          a simulator child ended by itself while it ran a circuit
 
 A lost compare-and-set is no error: it is the `Conflict` value of `domain.log`.
@@ -64,6 +65,10 @@ class OutcomeUnknown(StoreError):
 
 class BrokerUnavailable(KetlogError):
     """RabbitMQ cannot be reached, or refuses or delays what was sent to it."""
+
+
+class BrokerBlocked(BrokerUnavailable):
+    """RabbitMQ has raised an alarm and takes no messages until it has memory and disk again."""
 
 
 class SimulatorDied(KetlogError):

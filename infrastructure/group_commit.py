@@ -52,6 +52,7 @@ class GroupCommit:
         log: where batches go.
         max_batch: most appends in one transaction.
         on_commit: called with what each transaction stored, right after it.
+        on_failure: called after each transaction that the log could not take.
         spans: makes the spans of what was stored; `None` without tracing.
     """
 
@@ -61,11 +62,13 @@ class GroupCommit:
         *,
         max_batch: int = MAX_BATCH,
         on_commit: Callable[[Sequence[Append]], None] | None = None,
+        on_failure: Callable[[], None] | None = None,
         spans: AppendSpans | None = None,
     ) -> None:
         self._log = log
         self._max_batch = max_batch
         self._on_commit = on_commit
+        self._on_failure = on_failure
         self._spans = spans
         self._queue: deque[_Waiting] = deque()
         self._in_flight: list[_Waiting] = []
@@ -129,6 +132,8 @@ class GroupCommit:
                 failures = 0
                 continue
             failures += 1
+            if self._on_failure is not None:
+                self._on_failure()
             if failures == 1:
                 _log.warning("event log is away, appends wait", reason=str(failure))
             await asyncio.sleep(_backoff(failures))

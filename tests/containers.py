@@ -108,6 +108,12 @@ class RabbitMQContainer(_Container):
         url = f"http://{LOOPBACK}:{self._management_port}{path}"
         return manage(url, method, body, user="guest", password="guest", timeout=timeout)
 
+    def control(self, *arguments: str) -> str:
+        status, printed = self._docker.exec_run(["rabbitmqctl", "--quiet", *arguments])
+        if status:
+            raise RuntimeError(f"rabbitmqctl {arguments}: {printed.decode()}")
+        return str(printed.decode())
+
     def _wait_ready(self) -> None:
         def answers() -> bool:
             try:

@@ -6,6 +6,7 @@ import os
 import secrets
 import shutil
 import socket
+import subprocess
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
@@ -230,6 +231,22 @@ class RabbitMQServer:
             password=self.password,
             timeout=timeout,
         )
+
+    def control(self, *arguments: str, timeout: float = 30.0) -> str:
+        """Run `rabbitmqctl` on the broker; returns what it printed.
+
+        Raises:
+            subprocess.CalledProcessError: It refused.
+        """
+        printed: bytes = subprocess.check_output(
+            [str(installed_server().with_name("rabbitmqctl")), "--quiet", *arguments],
+            env=dict(self.environment),
+            cwd=self.home,
+            stderr=subprocess.STDOUT,
+            timeout=timeout,
+            **self._account.popen_options(),
+        )
+        return printed.decode()
 
     def stop(self) -> None:
         """Shut down cleanly, and the port mapper with it; killed after 30 s."""

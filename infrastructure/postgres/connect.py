@@ -27,24 +27,23 @@ Connection: TypeAlias = asyncpg.Connection | PoolConnectionProxy
 UNREACHABLE = (
     OSError,
     TimeoutError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-    asyncpg.TooManyConnectionsError,
-    asyncpg.QueryCanceledError,
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,
-    asyncpg.DiskFullError,
-    asyncpg.OutOfMemoryError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.DeadlockDetectedError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,  # starts, shuts down, crashed, ran out of time
+    asyncpg.InsufficientResourcesError,  # disk, memory, connections
+    asyncpg.PostgresSystemError,  # the disk or the system under it failed
+    asyncpg.TransactionRollbackError,  # deadlocks, and recovery on a standby
     asyncpg.LockNotAvailableError,
     asyncpg.IdleInTransactionSessionTimeoutError,
-    asyncpg.IdleSessionTimeoutError,
+    asyncpg.TransactionTimeoutError,
     asyncpg.ReadOnlySQLTransactionError,
 )
-"""What PostgreSQL or the way to it does when it is away, overloaded or going down: try again."""
+"""What PostgreSQL or the way to it does when it is away, overloaded or going down: try again.
+
+After a refusal of the server nothing of the transaction is stored. `event_log` knows the few that
+say nothing about it.
+"""
 
 
 def server_settings(application_name: str) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """The event log in PostgreSQL."""
 
+import contextlib
 from collections.abc import Collection, Iterable, Sequence
 from operator import attrgetter
 from typing import Any
@@ -33,6 +34,8 @@ _CONNECTION_LOST = (
     TimeoutError,
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    asyncpg.StatementCompletionUnknownError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
     asyncpg.CannotConnectNowError,
@@ -44,6 +47,10 @@ _NOT_STORABLE = (
     asyncpg.IntegrityConstraintViolationError,
     asyncpg.ProgramLimitExceededError,
 )
+
+
+class _TakenBack(Exception):
+    """Ends the transaction of a rehearsal."""
 
 
 class PostgresEventLog:
@@ -63,6 +70,17 @@ class PostgresEventLog:
             if lost:
                 stored |= await _resolve(connection, lost)
         return [stored[append.task_id] for append in appends]
+
+    async def rehearse(self, append: Append) -> None:
+        """Store an append and take it back, to find out whether it could be stored.
+
+        Raises:
+            StoreError: it could not.
+        """
+        with contextlib.suppress(_TakenBack):
+            async with self._database.connection() as connection, connection.transaction():
+                await _store(connection, [append])
+                raise _TakenBack
 
     async def histories(self, task_ids: Collection[UUID]) -> dict[UUID, History]:
         """See `domain.ports.EventLog.histories`."""

@@ -7,6 +7,7 @@ import structlog
 
 from domain.errors import BrokerUnavailable
 from domain.ports import OutboxRow
+from infrastructure.rabbitmq.alarm import raise_when_blocked
 from infrastructure.rabbitmq.link import Link, describe
 from infrastructure.rabbitmq.pipeline import Outcome, Pipeline
 from infrastructure.rabbitmq.topology import EXCHANGE, QUEUE, Topology, depth, remove_empty_queues
@@ -58,14 +59,14 @@ class Publisher:
         without an answer yet: hand them in again, they are not sent twice.
         """
         link, pipeline = await self._open()
-        if await link.is_blocked():
-            raise BrokerUnavailable("RabbitMQ has blocked publishing: it lacks memory or disk")
+        await raise_when_blocked(link)
         try:
             outcome = await pipeline.publish(rows, self._confirm_seconds)
             await self._react(outcome, link)
         except BrokerUnavailable:
-            if not await link.is_blocked():
-                await self.close()
+            # What is on its way over a blocked connection is confirmed when the alarm is over.
+            await raise_when_blocked(link)
+            await self.close()
             raise
         return outcome.confirmed
 

@@ -16,7 +16,7 @@ from service.api.correlation import Correlation
 from service.api.cors import Cors
 from service.api.events import LogEndpoint, TaskEventsEndpoint
 from service.api.guard import Guard
-from service.api.health import ExplainedProbe, Health, Probe
+from service.api.health import DatabaseState, Health, QueueState
 from service.api.models import limited_submission
 from service.api.openapi import openapi_endpoint
 from service.api.proof import ProofEndpoint
@@ -44,8 +44,8 @@ class Adapters:
     history: HistoryQueries
     seals: Seals
     contents: Contents
-    database: ExplainedProbe
-    broker: Probe
+    database: DatabaseState
+    broker: QueueState
 
 
 def create_app(

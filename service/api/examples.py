@@ -168,6 +168,24 @@ HEALTHY: dict[str, Any] = {
             "timestamp": "2025-12-28T14:30:00Z",
         },
     },
+    "blocked": {
+        "summary": "The queue lacks memory or disk",
+        "value": {
+            "status": "degraded",
+            "database_status": "connected",
+            "queue_status": "blocked",
+            "timestamp": "2025-12-28T14:30:00Z",
+        },
+    },
+    "failing": {
+        "summary": "The database's disk is full",
+        "value": {
+            "status": "unhealthy",
+            "database_status": "failing",
+            "queue_status": "connected",
+            "timestamp": "2025-12-28T14:30:00Z",
+        },
+    },
 }
 PROBLEMS: dict[str, tuple[str, dict[str, Any]]] = {
     "MalformedRequest": (

@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from domain.errors import StoreUnavailable
 from infrastructure.telemetry.context import trace_id_of
 from service.api.correlation import context_of
-from service.api.health import ExplainedProbe
+from service.api.health import DatabaseState
 from service.api.problems import ClientGone, Problem, send_problem, unavailable
 
 STORE_RETRY_SECONDS = 2
@@ -21,7 +21,7 @@ _log = structlog.get_logger(__name__)
 class Guard:
     """ASGI middleware: problems become problem documents, a bug a 500 without internals."""
 
-    def __init__(self, app: ASGIApp, database: ExplainedProbe) -> None:
+    def __init__(self, app: ASGIApp, database: DatabaseState) -> None:
         self._app = app
         self._database = database
 

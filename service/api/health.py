@@ -12,6 +12,14 @@ from service.api.answers import send_json
 from service.api.problems import unavailable
 
 RETRY_SECONDS = 2
+_READY = {
+    "connected": b'{"status":"ready"}',
+    "blocked": b'{"status":"ready","reasons":["RabbitMQ lacks memory or disk and takes no messages:'
+    b' tasks are accepted and run when it does again"]}',
+    "disconnected": b'{"status":"ready","reasons":["RabbitMQ is away:'
+    b' tasks are accepted and run when it is back"]}',
+}
+"""What `/readyz` says while tasks can be stored, by how the queue is."""
 
 
 class Probe(Protocol):
@@ -23,12 +31,26 @@ class Probe(Protocol):
         ...
 
 
-class ExplainedProbe(Probe, Protocol):
-    """A probe that knows why there was no answer."""
+class DatabaseState(Probe, Protocol):
+    """What is known of PostgreSQL."""
+
+    @property
+    def failing(self) -> bool:
+        """Whether it answers and yet cannot store a task."""
+        ...
 
     @property
     def reason(self) -> str:
-        """Why not, in words for a client; empty where nothing more is known."""
+        """Why it is not connected or failing, in words for a client; else empty."""
+        ...
+
+
+class QueueState(Probe, Protocol):
+    """What is known of RabbitMQ."""
+
+    @property
+    def blocked(self) -> bool:
+        """Whether it answers and yet takes no messages, for want of memory or disk."""
         ...
 
 
@@ -39,17 +61,17 @@ class Health:
         draining: the process is about to end and must not get new requests.
     """
 
-    def __init__(self, database: ExplainedProbe, queue: Probe) -> None:
+    def __init__(self, database: DatabaseState, queue: QueueState) -> None:
         self._database = database
         self._queue = queue
         self.draining = False
 
     @property
     def status(self) -> str:
-        """`unhealthy` without the database, `degraded` without the queue, else `healthy`."""
-        if not self._database.connected:
+        """`unhealthy` if tasks cannot be stored, `degraded` if they cannot be sent on."""
+        if self._database_word != "connected":
             return "unhealthy"
-        return "healthy" if self._queue.connected else "degraded"
+        return "healthy" if self._queue_word == "connected" else "degraded"
 
     async def report(self, _scope: Scope, _receive: Receive, send: Send) -> None:
         """`GET /health`: always 200, the body says how it is."""
@@ -58,8 +80,8 @@ class Health:
             send,
             (
                 f'{{"status":"{self.status}",'
-                f'"database_status":"{_word(self._database)}",'
-                f'"queue_status":"{_word(self._queue)}",'
+                f'"database_status":"{self._database_word}",'
+                f'"queue_status":"{self._queue_word}",'
                 f'"timestamp":"{timestamp}Z"}}'
             ).encode("ascii"),
         )
@@ -73,7 +95,7 @@ class Health:
         reasons = []
         if self.draining:
             reasons.append("the process is shutting down")
-        if not self._database.connected:
+        if self._database_word != "connected":
             reasons.append(self._database.reason)
         if reasons:
             raise unavailable(
@@ -83,8 +105,16 @@ class Health:
                 retry_after=RETRY_SECONDS,
                 reasons=reasons,
             )
-        await send_json(send, b'{"status":"ready"}')
+        await send_json(send, _READY[self._queue_word])
 
+    @property
+    def _database_word(self) -> str:
+        if not self._database.connected:
+            return "disconnected"
+        return "failing" if self._database.failing else "connected"
 
-def _word(probe: Probe) -> str:
-    return "connected" if probe.connected else "disconnected"
+    @property
+    def _queue_word(self) -> str:
+        if not self._queue.connected:
+            return "disconnected"
+        return "blocked" if self._queue.blocked else "connected"

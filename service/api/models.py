@@ -229,11 +229,16 @@ class Health(_Answer):
     """How the service and what it depends on are doing."""
 
     status: Literal["healthy", "degraded", "unhealthy"] = Field(
-        description="degraded: the queue is away; tasks are accepted and run when it is back. "
-        "unhealthy: the database is away."
+        description="degraded: the queue is away or blocked; tasks are accepted and run when it is "
+        "back. unhealthy: tasks cannot be stored."
     )
-    database_status: Literal["connected", "disconnected"]
-    queue_status: Literal["connected", "disconnected"]
+    database_status: Literal["connected", "failing", "disconnected"] = Field(
+        description="failing: it answers and cannot store tasks, for instance because its disk is "
+        "full; `/readyz` has the reason."
+    )
+    queue_status: Literal["connected", "blocked", "disconnected"] = Field(
+        description="blocked: it answers and takes no messages, for want of memory or disk."
+    )
     timestamp: str = Field(
         examples=["2025-12-28T14:30:00Z"], json_schema_extra={"format": "date-time"}
     )
@@ -243,6 +248,9 @@ class Probe(_Answer):
     """The process is alive, or ready for requests."""
 
     status: Literal["alive", "ready"]
+    reasons: list[str] = Field(
+        default_factory=list, description="What is amiss although requests should be sent here."
+    )
 
 
 class FieldProblem(_Answer):

@@ -15,6 +15,7 @@ from infrastructure.postgres.notifications import OutboxNotifier
 from infrastructure.postgres.seals import PostgresSeals
 from infrastructure.postgres.task_queries import PostgresTaskQueries
 from infrastructure.postgres.traces import PostgresTraces
+from infrastructure.rabbitmq.alarm import AlarmProbe
 from infrastructure.rabbitmq.probe import BrokerProbe
 from infrastructure.settings import ApiSettings
 from infrastructure.telemetry import metrics
@@ -22,7 +23,8 @@ from infrastructure.telemetry.append_spans import AppendSpans
 from infrastructure.telemetry.metrics import Reading
 from infrastructure.telemetry.provide import make_tracing
 from service.api.app import Adapters
-from service.api.probes import DatabaseProbe
+from service.api.probes import DatabaseProbe, QueueProbe
+from service.api.rehearsal import rehearsal
 
 APPLICATION_NAME = "ketlog-api"
 
@@ -37,15 +39,20 @@ class Runtime:
             application_name=APPLICATION_NAME,
         )
         self._notifier = OutboxNotifier(settings.database_url)
-        self._database_probe = DatabaseProbe(settings.database_url)
-        self._broker_probe = BrokerProbe(settings.rabbitmq_url)
         log = PostgresEventLog(self._database)
+        self._database_probe = DatabaseProbe(
+            settings.database_url, lambda: log.rehearse(rehearsal())
+        )
+        self._queue_probe = QueueProbe(
+            BrokerProbe(settings.rabbitmq_url), AlarmProbe(settings.rabbitmq_url)
+        )
         self.tracing = make_tracing(
             APPLICATION_NAME, _instance(), settings, PostgresTraces(self._database)
         )
         self._commits = GroupCommit(
             log,
             on_commit=self._wake_relay,
+            on_failure=self._database_probe.doubt,
             spans=AppendSpans(self.tracing) if self.tracing.on else None,
         )
         self.adapters = Adapters(
@@ -56,7 +63,7 @@ class Runtime:
             seals=PostgresSeals(self._database),
             contents=PostgresContents(self._database),
             database=self._database_probe,
-            broker=self._broker_probe,
+            broker=self._queue_probe,
         )
 
     @asynccontextmanager
@@ -65,7 +72,7 @@ class Runtime:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self._database.close)
             stack.push_async_callback(self._notifier.close)
-            adapters = (self._database_probe, self._broker_probe, self.tracing, self._commits)
+            adapters = (self._database_probe, self._queue_probe, self.tracing, self._commits)
             for adapter in adapters:
                 await adapter.start()
                 stack.push_async_callback(adapter.close)
@@ -73,7 +80,7 @@ class Runtime:
 
     def watch(self) -> None:
         """Show what the adapters know with the metrics."""
-        database, broker = self._database_probe, self._broker_probe
+        database, queue = self._database_probe, self._queue_probe
         metrics.register(
             Reading(
                 "gauge",
@@ -84,12 +91,18 @@ class Runtime:
             Reading(
                 "gauge",
                 "ketlog_dependency_up",
-                "1 while the server answers.",
+                "1 while the server answers and, as far as it is known, does what is asked of it.",
                 lambda: {
-                    "postgresql": float(database.connected),
-                    "rabbitmq": float(broker.connected),
+                    "postgresql": float(database.connected and not database.failing),
+                    "rabbitmq": float(queue.connected),
                 },
                 "dependency",
+            ),
+            Reading(
+                "gauge",
+                "ketlog_broker_blocked",
+                "1 while RabbitMQ takes no messages for want of memory or disk.",
+                lambda: float(queue.blocked),
             ),
             Reading(
                 "gauge",

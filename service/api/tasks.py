@@ -14,7 +14,7 @@ from service.api.answers import send_json, send_submitted, task_status
 from service.api.body import BodyLimits, declared_size, discard_body, read_body, require_json
 from service.api.correlation import RequestContext, context_of
 from service.api.guard import STORE_RETRY_SECONDS
-from service.api.health import Probe
+from service.api.health import QueueState
 from service.api.idempotency import first_submission, idempotency_key
 from service.api.lookup import no_such_task, task_id_of, within
 from service.api.models import SubmitTask
@@ -35,7 +35,7 @@ class SubmitEndpoint:
 
     Args:
         model: validates bodies, see `models.limited_submission`.
-        needs_broker: refuse submissions while this is away; `None` accepts them always.
+        needs_broker: refuse submissions while this is away or blocked; `None` accepts them always.
         deadline_seconds: longest wait for the event log.
     """
 
@@ -48,7 +48,7 @@ class SubmitEndpoint:
         limits: BodyLimits,
         *,
         deadline_seconds: float,
-        needs_broker: Probe | None = None,
+        needs_broker: QueueState | None = None,
     ) -> None:
         self._appender = appender
         self._log = log
@@ -74,7 +74,8 @@ class SubmitEndpoint:
 
     def _admit(self, headers: dict[bytes, bytes]) -> tuple[str | None, int]:
         """Decide by its headers whether a request is let in; returns key and size of the body."""
-        if self._needs_broker is not None and not self._needs_broker.connected:
+        broker = self._needs_broker
+        if broker is not None and (broker.blocked or not broker.connected):
             raise _broker_unavailable()
         require_json(headers)
         key = idempotency_key(headers)
@@ -170,7 +171,7 @@ def _broker_unavailable() -> Problem:
     return unavailable(
         "broker-unavailable",
         "The queue is away",
-        "RabbitMQ cannot be reached and this service is set to refuse tasks then. "
+        "RabbitMQ takes no messages now and this service is set to refuse tasks then. "
         "Nothing was stored; send the request again.",
         retry_after=STORE_RETRY_SECONDS,
     )

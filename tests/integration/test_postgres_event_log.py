@@ -17,6 +17,7 @@ from domain.task import Submit, decide
 from infrastructure.postgres.connect import Database, connect
 from infrastructure.postgres.event_log import PostgresEventLog
 from infrastructure.postgres.statements import statement
+from service.api.rehearsal import rehearsal
 from tests.support import tasks
 from tests.unit.test_hashing import EVENT
 
@@ -193,6 +194,21 @@ async def test_data_that_cannot_be_stored_is_refused_and_leaves_nothing(
         await log.append([Append(uuid7(), 0, event, tasks.metadata(), (payload,))])
     for table in ("events", "tasks", "payloads", "outbox"):
         assert await owner.fetchval(f"SELECT count(*) FROM {table}") == 0
+
+
+async def test_a_rehearsal_leaves_nothing(log: PostgresEventLog, owner: asyncpg.Connection) -> None:
+    await log.rehearse(rehearsal())
+    for table in ("events", "tasks", "payloads", "outbox"):
+        assert await owner.fetchval(f"SELECT count(*) FROM {table}") == 0
+
+
+async def test_a_rehearsal_fails_as_an_append_would(
+    log: PostgresEventLog, owner: asyncpg.Connection
+) -> None:
+    name = await owner.fetchval("SELECT current_database()")
+    await owner.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    with pytest.raises(StoreUnavailable, match="read-only"):
+        await log.rehearse(rehearsal())
 
 
 async def test_a_pool_without_free_connections_says_so(database: Database) -> None:

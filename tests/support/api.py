@@ -27,6 +27,8 @@ class FakeProbe:
     """A probe that says what a test wants."""
 
     connected: bool = True
+    failing: bool = False
+    blocked: bool = False
     reason: str = ""
 
 

@@ -15,26 +15,29 @@ async def api() -> AsyncIterator[InProcessApi]:
 
 
 @pytest.mark.parametrize(
-    ("database", "broker", "status"),
+    ("database", "queue", "status"),
     [
-        (True, True, "healthy"),
-        (True, False, "degraded"),
-        (False, True, "unhealthy"),
-        (False, False, "unhealthy"),
+        ("connected", "connected", "healthy"),
+        ("connected", "blocked", "degraded"),
+        ("connected", "disconnected", "degraded"),
+        ("failing", "connected", "unhealthy"),
+        ("disconnected", "connected", "unhealthy"),
+        ("disconnected", "disconnected", "unhealthy"),
     ],
 )
 async def test_health_is_always_200_and_says_how_it_is(
-    api: InProcessApi, database: bool, broker: bool, status: str
+    api: InProcessApi, database: str, queue: str, status: str
 ) -> None:
-    api.database.connected, api.broker.connected = database, broker
+    api.database.connected, api.database.failing = database != "disconnected", database == "failing"
+    api.broker.connected, api.broker.blocked = queue != "disconnected", queue == "blocked"
     answer = await api.http.get("/health")
     assert answer.status_code == 200
     body = answer.json()
     Health.model_validate(body)
     assert body == {
         "status": status,
-        "database_status": "connected" if database else "disconnected",
-        "queue_status": "connected" if broker else "disconnected",
+        "database_status": database,
+        "queue_status": queue,
         "timestamp": body["timestamp"],
     }
     assert len(body["timestamp"]) == len("2025-12-28T14:30:00Z")
@@ -47,17 +50,34 @@ async def test_a_process_that_answers_is_alive(api: InProcessApi) -> None:
     Probe.model_validate(answer.json())
 
 
-async def test_it_is_ready_without_the_queue(api: InProcessApi) -> None:
-    api.broker.connected = False
+@pytest.mark.parametrize(
+    ("connected", "blocked", "reason"),
+    [(False, False, "RabbitMQ is away"), (True, True, "RabbitMQ lacks memory or disk")],
+)
+async def test_it_is_ready_without_the_queue_and_says_what_is_amiss(
+    api: InProcessApi, connected: bool, blocked: bool, reason: str
+) -> None:
+    api.broker.connected, api.broker.blocked = connected, blocked
     answer = await api.http.get("/readyz")
     assert answer.status_code == 200
-    Probe.model_validate(answer.json())
+    (told,) = Probe.model_validate(answer.json()).reasons
+    assert reason in told
+
+
+async def test_a_process_that_is_ready_has_nothing_to_say(api: InProcessApi) -> None:
+    assert (await api.http.get("/readyz")).json() == {"status": "ready"}
 
 
 async def test_it_is_not_ready_without_the_database_and_says_why(api: InProcessApi) -> None:
     api.database.connected, api.database.reason = False, "the schema is not there"
     document = problem(await api.http.get("/readyz"), 503)
     assert document["reasons"] == ["the schema is not there"]
+
+
+async def test_it_is_not_ready_while_tasks_cannot_be_stored(api: InProcessApi) -> None:
+    api.database.failing, api.database.reason = True, "PostgreSQL's disk is full"
+    document = problem(await api.http.get("/readyz"), 503)
+    assert document["reasons"] == ["PostgreSQL's disk is full"]
 
 
 async def test_it_is_not_ready_while_it_drains(api: InProcessApi) -> None:

@@ -138,6 +138,16 @@ async def test_an_outage_is_waited_out(commits: GroupCommit, log: ScriptedLog) -
     assert len(log.batches) == 6
 
 
+async def test_each_failure_is_announced(log: ScriptedLog) -> None:
+    failures: list[int] = []
+    commits = GroupCommit(log, on_failure=lambda: failures.append(1))
+    await commits.start()
+    log.faults = [StoreUnavailable("away"), OutcomeUnknown("cut")]
+    await asyncio.wait_for(commits.append(tasks.submission()), 5)
+    await commits.close()
+    assert len(failures) == 2
+
+
 async def test_an_append_that_was_stored_before_the_connection_broke_is_stored_once(
     commits: GroupCommit, log: ScriptedLog
 ) -> None:

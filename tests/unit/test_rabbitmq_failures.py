@@ -83,7 +83,7 @@ async def test_a_connection_is_kept_only_while_its_broker_blocks(
     broker.blocked = [False, blocks]
     broker.answers = [BrokerUnavailable("no answer")]
     publisher = publisher_to(broker)
-    with pytest.raises(BrokerUnavailable, match="no answer"):
+    with pytest.raises(BrokerUnavailable, match="memory or disk" if blocks else "no answer"):
         await publisher.publish(rows(1))
     assert publisher.connected is kept
     assert broker.done == ([] if kept else ["closed"])
