@@ -16,6 +16,7 @@ STACK_PROGRAM := $(PYTHON) -m infrastructure.local
 SERVICE ?=
 PYTEST_ARGS ?=
 AUDIT := $(PYTHON) -m infrastructure.local.with_env $(PYTHON) -m service.audit
+OPERATE := $(PYTHON) -m infrastructure.local.with_env $(PYTHON) -m service.operate
 FOLLOW ?= auto
 FORCE ?=
 SQL ?=
@@ -98,6 +99,15 @@ scale: setup ## Run WORKERS=3 workers
 trace: setup ## Show a task's way through all processes: ID=<task, correlation or trace id> (OTLP=1)
 	@$(PYTHON) -m infrastructure.local.with_env $(PYTHON) -m service.trace $(if $(OTLP),--otlp) -- "$${ID:?which one? make trace ID=…}"
 export ID
+
+##@ Operate
+
+.PHONY: pause resume
+pause: setup ## Hand nothing more to workers until `make resume` (REASON='new disks')
+	@$(OPERATE) pause -- "$${REASON:-}"
+resume: setup ## Hand tasks to workers again
+	@$(OPERATE) resume
+export REASON
 
 ##@ The log
 

@@ -167,17 +167,22 @@ class Dispatched:
     Attributes:
         numbers: their dispatch numbers, ascending.
         last_number: the highest number ever given.
+        paused: whether dispatch was paused at that moment.
     """
 
     numbers: Sequence[int]
     last_number: int
+    paused: bool = False
 
 
 class Outbox(Protocol):
     """The waiting room: every pending task, dispatched or not."""
 
     async def choose(self, window: int) -> list[OutboxRow]:
-        """Return the rows to publish next: oldest first, so many as the window has room for."""
+        """Return the rows to publish next: oldest first, so many as the window has room for.
+
+        None while dispatch is paused.
+        """
         ...
 
     async def record_dispatched(self, row_ids: Sequence[int]) -> int:
@@ -190,6 +195,31 @@ class Outbox(Protocol):
 
     async def forget(self, numbers: Sequence[int] | None) -> int:
         """Make dispatched rows wait again: these numbers, or all for `None`; returns how many."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Since when nothing is handed to workers, why, and who said so."""
+
+    paused_at: datetime
+    reason: str
+    actor: str
+
+
+class Pauses(Protocol):
+    """Whether waiting tasks are handed to workers. Tasks that are claimed or sent go on."""
+
+    async def paused(self) -> Pause | None:
+        """Return the pause in force; `None` while dispatch goes on."""
+        ...
+
+    async def pause(self, reason: str, actor: str) -> bool:
+        """Stop dispatch until `resume`; tells whether this did it: it may be paused already."""
+        ...
+
+    async def resume(self, actor: str) -> Pause | None:
+        """Let dispatch go on; returns the pause that this has ended, `None` without one."""
         ...
 
 

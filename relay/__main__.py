@@ -17,6 +17,7 @@ from infrastructure.postgres.event_log import PostgresEventLog
 from infrastructure.postgres.leadership import Leadership
 from infrastructure.postgres.leases import PostgresLeases
 from infrastructure.postgres.outbox import PostgresOutbox
+from infrastructure.postgres.pauses import PostgresPauses
 from infrastructure.postgres.seals import PostgresSeals
 from infrastructure.postgres.traces import PostgresTraces
 from infrastructure.settings import RelaySettings, read_settings
@@ -27,6 +28,7 @@ from infrastructure.telemetry.provide import make_tracing
 from relay.gauges import RelayGauges
 from relay.leader import NAME, Leader
 from relay.old_traces import OldTraces
+from relay.pause import PauseWatch
 
 HEARTBEAT_SECONDS = 1.0
 CLOSE_SECONDS = 2.0
@@ -61,6 +63,7 @@ class Relay:
             "ketlog-relay", f"{socket.gethostname()}-{os.getpid()}", settings, traces
         )
         self._old_traces = OldTraces(traces, settings.trace_hours)
+        self._pause = PauseWatch(PostgresPauses(self._database))
         self._gauges = RelayGauges(self._database, PostgresCensus(self._database))
         self._metrics = MetricsServer(settings.metrics_host, settings.metrics_port)
 
@@ -71,15 +74,17 @@ class Relay:
         beat = asyncio.create_task(supervised("heartbeat", self._beat))
         look = asyncio.create_task(supervised("gauges", self._gauges.run))
         forget = asyncio.create_task(supervised("old traces", self._old_traces.run))
+        pause = asyncio.create_task(supervised("pause", self._pause.run))
+        self._pause.show()
         await self._tracing.start()
         await self._metrics.start()
         await self._told_to_stop.wait()
         if self._leader is not None:
             self._leader.stop()
             await asyncio.wait({work}, timeout=self._settings.shutdown_grace_seconds / 2)
-        for task in (work, beat, look, forget):
+        for task in (work, beat, look, forget, pause):
             task.cancel()
-        await asyncio.gather(work, beat, look, forget, return_exceptions=True)
+        await asyncio.gather(work, beat, look, forget, pause, return_exceptions=True)
         await self._metrics.close()
         await self._tracing.close()
         await self._database.close(CLOSE_SECONDS)

@@ -7,8 +7,8 @@ disk. The outbox still holds the rows. Two observations show it, kept up for a w
   message any more;
 - emptiness: where no message waits, none of these rows has one.
 
-Time counts only while everything is observed without a break. A wrong guess sends a second message
-for a task, which the claim's compare-and-set makes harmless.
+Time counts only while everything is observed without a break, and not while dispatch is paused. A
+wrong guess sends a second message for a task, which the claim's compare-and-set makes harmless.
 """
 
 from collections import deque
@@ -52,13 +52,13 @@ class LossDetector:
         The caller makes them wait again; they do not count as claimed once they are gone.
 
         Args:
-            dispatched: the numbers dispatched and unclaimed.
+            dispatched: the numbers dispatched and unclaimed, and whether dispatch is paused.
             ready: messages that wait in the queue; `None` when the broker cannot be asked.
             now: monotonic seconds.
         """
-        if ready is None or self._interrupted(dispatched, now):
+        if ready is None or dispatched.paused or self._interrupted(dispatched, now):
             self.reset()
-        if ready is None:
+        if ready is None or dispatched.paused:
             return []
         if ready > 0:
             self._empty_since = None

@@ -9,10 +9,21 @@ from collections.abc import Sequence
 
 from infrastructure.local.account import ServerAccount
 from infrastructure.local.folders import StackFolders
-from infrastructure.local.health import api_problems, consumer_problems, wait_for_health
+from infrastructure.local.health import (
+    api_problems,
+    consumer_problems,
+    pause_notice,
+    wait_for_health,
+)
 from infrastructure.local.ports import is_free
 from infrastructure.local.settings import ONLY_FROM_FILE, StackSettings
-from infrastructure.local.stack import SERVICES, LogOptions, print_addresses, taken_port
+from infrastructure.local.stack import (
+    SERVICES,
+    LogOptions,
+    print_addresses,
+    print_verdict,
+    taken_port,
+)
 from infrastructure.local.terminal import UserError, say, step
 
 _HEALTHY_WITHIN_SECONDS = 120.0
@@ -69,8 +80,7 @@ class ComposeStack:
         """Print the containers and what is wrong; whether nothing is."""
         self._compose("ps", "--all")
         problems = self._problems(max(self._containers().count("worker"), 1))
-        say("healthy" if not problems else "not healthy:\n  " + "\n  ".join(problems))
-        return not problems
+        return print_verdict(problems, pause_notice(self._settings.database_url))
 
     def logs(self, options: LogOptions) -> None:
         """Print the logs."""

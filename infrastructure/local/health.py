@@ -9,10 +9,15 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import aiormq
+import asyncpg
 
+from domain.errors import StoreError
+from domain.ports import Pause
 from infrastructure.heartbeat import is_fresh
 from infrastructure.local.settings import StackSettings
 from infrastructure.local.terminal import UserError
+from infrastructure.postgres.connect import Database
+from infrastructure.postgres.pauses import PostgresPauses
 
 QUEUE = "quantum_tasks"
 
@@ -48,6 +53,26 @@ def consumer_problems(rabbitmq_url: str, expected: int) -> list[str]:
     if present >= expected:
         return []
     return [f"worker: {present} of {expected} consumers on the queue {QUEUE}"]
+
+
+def pause_notice(database_url: str) -> str | None:
+    """What a user should know about dispatch; `None` while it goes on, or cannot be asked about."""
+    try:
+        pause = asyncio.run(_pause_in_force(database_url))
+    except (StoreError, asyncpg.PostgresError):
+        return None
+    if pause is None:
+        return None
+    since = pause.paused_at.isoformat(sep=" ", timespec="seconds")
+    return f"dispatch is paused since {since} ({pause.reason}): `make resume` ends that"
+
+
+async def _pause_in_force(database_url: str) -> Pause | None:
+    database = Database(database_url, size=1, application_name="ketlog status")
+    try:
+        return await PostgresPauses(database).paused()
+    finally:
+        await database.close()
 
 
 async def _count_consumers(rabbitmq_url: str) -> int:

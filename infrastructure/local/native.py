@@ -12,6 +12,7 @@ from infrastructure.local.health import (
     api_problems,
     consumer_problems,
     heartbeat_problems,
+    pause_notice,
     wait_for_health,
 )
 from infrastructure.local.install import ensure_rabbitmq
@@ -20,7 +21,7 @@ from infrastructure.local.ports import NotReadyError, is_free
 from infrastructure.local.postgres import PostgresServer, installed_programs
 from infrastructure.local.rabbitmq import RabbitMQServer
 from infrastructure.local.settings import StackSettings
-from infrastructure.local.stack import LogOptions, print_addresses, taken_port
+from infrastructure.local.stack import LogOptions, print_addresses, print_verdict, taken_port
 from infrastructure.local.supervisor import Supervisor
 from infrastructure.local.terminal import UserError, say, step
 
@@ -124,9 +125,7 @@ class NativeStack:
             return False
         for state in self._supervisor.states():
             say(f"  {state.name:<10} {state.state:<9} {state.description}")
-        problems = self._problems()
-        say("healthy" if not problems else "not healthy:\n  " + "\n  ".join(problems))
-        return not problems
+        return print_verdict(self._problems(), pause_notice(self._settings.database_url))
 
     def logs(self, options: LogOptions) -> None:
         """Print the logs."""

@@ -77,6 +77,14 @@ def print_addresses(settings: StackSettings) -> None:
     say()
 
 
+def print_verdict(problems: Sequence[str], notice: str | None) -> bool:
+    """Tell the user how the stack is; whether nothing is wrong."""
+    if notice is not None:
+        say(notice)
+    say("healthy" if not problems else "not healthy:\n  " + "\n  ".join(problems))
+    return not problems
+
+
 def taken_port(variable: str, port: int) -> UserError:
     """The error for a port on which somebody else listens."""
     other = port + 10 if port < 65_000 else port - 10  # noqa: PLR2004

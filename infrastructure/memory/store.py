@@ -1,4 +1,4 @@
-"""The event log, projection, outbox and leases as plain Python.
+"""The event log, projection, outbox, pauses and leases as plain Python.
 
 Says in a page what the SQL of `infrastructure.postgres` does, and passes the same conformance
 suite.
@@ -24,7 +24,7 @@ from domain.log import (
     StoredEvent,
 )
 from domain.payloads import Payload, PayloadKind
-from domain.ports import Dispatched, ExpiredLease, OutboxRow, TaskView
+from domain.ports import Dispatched, ExpiredLease, OutboxRow, Pause, TaskView
 from domain.projection import Change, change_of, status_history
 from domain.status import Status
 from domain.view import completion_of, erased, reproductions
@@ -67,7 +67,7 @@ def _now() -> datetime:
 
 @dataclass(slots=True)
 class MemoryStore:
-    """`EventLog`, `TaskQueries`, `Outbox` and `Leases` of `domain.ports` in one object.
+    """`EventLog`, `TaskQueries`, `Outbox`, `Pauses` and `Leases` of `domain.ports` in one object.
 
     Attributes:
         clock: returns the time with which events are recorded and leases measured.
@@ -79,6 +79,7 @@ class MemoryStore:
     _projection: dict[UUID, _Row] = field(default_factory=dict)
     _waiting: dict[UUID, OutboxRow] = field(default_factory=dict)
     _leases: dict[UUID, _Lease] = field(default_factory=dict)
+    _pause: Pause | None = None
     _positions: _Counter = field(default_factory=_Counter)
     _transactions: _Counter = field(default_factory=_Counter)
     _row_ids: _Counter = field(default_factory=_Counter)
@@ -152,6 +153,8 @@ class MemoryStore:
 
     async def choose(self, window: int) -> list[OutboxRow]:
         """See `domain.ports.Outbox.choose`."""
+        if self._pause is not None:
+            return []
         waiting = [row for row in self._waiting.values() if row.dispatch_number is None]
         room = window - (len(self._waiting) - len(waiting))
         return sorted(waiting, key=lambda row: row.row_id)[: max(0, room)]
@@ -172,7 +175,9 @@ class MemoryStore:
         numbers = [
             row.dispatch_number for row in self._waiting.values() if row.dispatch_number is not None
         ]
-        return Dispatched(sorted(numbers), self._dispatch_numbers.value)
+        return Dispatched(
+            sorted(numbers), self._dispatch_numbers.value, paused=self._pause is not None
+        )
 
     async def forget(self, numbers: Sequence[int] | None) -> int:
         """See `domain.ports.Outbox.forget`."""
@@ -185,6 +190,22 @@ class MemoryStore:
         for row in lost:
             self._waiting[row.task_id] = replace(row, dispatch_number=None)
         return len(lost)
+
+    async def paused(self) -> Pause | None:
+        """See `domain.ports.Pauses.paused`."""
+        return self._pause
+
+    async def pause(self, reason: str, actor: str) -> bool:
+        """See `domain.ports.Pauses.pause`."""
+        if self._pause is not None:
+            return False
+        self._pause = Pause(self.clock(), reason, actor)
+        return True
+
+    async def resume(self, actor: str) -> Pause | None:  # noqa: ARG002 - only a database remembers
+        """See `domain.ports.Pauses.resume`."""
+        ended, self._pause = self._pause, None
+        return ended
 
     async def renew(self, worker_id: str, task_ids: Collection[UUID], seconds: float) -> set[UUID]:
         """See `domain.ports.Leases.renew`."""

@@ -29,6 +29,7 @@ NAMES = [
     "0005_seals",
     "0006_spans",
     "0007_totals",
+    "0008_pauses",
 ]
 
 
@@ -70,6 +71,7 @@ def test_the_schema_goes_up_down_and_up_again(empty_url: str) -> None:
         "checkpoints",
         "spans",
         "task_totals",
+        "pauses",
     }
     assert migrate.apply_migrations(empty_url) == []
     undone = [migrate.rollback_last(empty_url) for _ in range(len(NAMES) + 1)]

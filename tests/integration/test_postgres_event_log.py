@@ -238,5 +238,5 @@ async def test_no_statement_scans_a_whole_table(
         await connection.execute(f"PREPARE audited AS {text}")
         plan = await connection.fetch(f"EXPLAIN EXECUTE audited({nulls})")
     lines = [row[0] for row in plan]
-    for table in ("events", "tasks", "payloads", "outbox", "leases"):
+    for table in ("events", "tasks", "payloads", "outbox", "leases", "pauses"):
         assert not any(f"Seq Scan on {table}" in line for line in lines), lines

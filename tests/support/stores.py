@@ -1,16 +1,17 @@
-"""The log, the projection, the outbox and the leases, of every implementation."""
+"""The log, the projection, the outbox, the leases and the pauses, of every implementation."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import pytest
 
-from domain.ports import EventLog, Leases, Outbox, TaskQueries
+from domain.ports import EventLog, Leases, Outbox, Pauses, TaskQueries
 from infrastructure.memory import MemoryStore
 from infrastructure.postgres.connect import Database
 from infrastructure.postgres.event_log import PostgresEventLog
 from infrastructure.postgres.leases import PostgresLeases
 from infrastructure.postgres.outbox import PostgresOutbox
+from infrastructure.postgres.pauses import PostgresPauses
 from infrastructure.postgres.task_queries import PostgresTaskQueries
 
 
@@ -20,13 +21,14 @@ class Store:
     queries: TaskQueries
     outbox: Outbox
     leases: Leases
+    pauses: Pauses
 
 
 @pytest.fixture(params=["memory", "postgres"])
 async def store(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
     if request.param == "memory":
         twin = MemoryStore()
-        yield Store(twin, twin, twin, twin)
+        yield Store(twin, twin, twin, twin, twin)
         return
     dsn = request.getfixturevalue("database_url")
     database = Database(dsn, size=8, application_name="conformance")
@@ -35,5 +37,6 @@ async def store(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
         PostgresTaskQueries(database),
         PostgresOutbox(database),
         PostgresLeases(database),
+        PostgresPauses(database),
     )
     await database.close()

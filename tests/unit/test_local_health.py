@@ -9,6 +9,7 @@ from infrastructure.local.health import (
     api_problems,
     consumer_problems,
     heartbeat_problems,
+    pause_notice,
     wait_for_health,
 )
 from infrastructure.local.ports import NotReadyError, free_port, free_ports, is_free, wait_until
@@ -27,6 +28,10 @@ def test_nobody_at_the_other_end_is_a_problem_and_no_crash(tmp_path: Path) -> No
     settings = StackSettings.read(tmp_path, {"API_PORT": str(free_port())})
     assert api_problems(settings)[0].startswith(f"api: no answer at {settings.api_url}/health")
     assert "no answer" in consumer_problems(f"amqp://127.0.0.1:{free_port()}/", 1)[0]
+
+
+def test_a_database_that_is_away_has_no_pause_to_tell_of() -> None:
+    assert pause_notice(f"postgresql://127.0.0.1:{free_port()}/none") is None
 
 
 def test_the_wait_ends_when_nothing_is_wrong() -> None:

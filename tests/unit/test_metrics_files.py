@@ -17,6 +17,7 @@ RUNBOOK = ROOT / "docs/operations.md"
 SOURCES = (
     "infrastructure/telemetry/metrics.py",
     "relay/gauges.py",
+    "relay/pause.py",
     "service/worker/gauges.py",
     "service/api/runtime.py",
 )

@@ -17,12 +17,18 @@ class Watched:
         self.lost: list[int] = []
 
     def see(
-        self, numbers: list[int], last: int, ready: int | None = 5, seconds: int = 1
+        self,
+        numbers: list[int],
+        last: int,
+        ready: int | None = 5,
+        seconds: int = 1,
+        *,
+        paused: bool = False,
     ) -> list[int]:
         """Show the same picture for so many seconds; returns what was declared lost meanwhile."""
         found: list[int] = []
         for _ in range(seconds):
-            found += self.detector.observe(Dispatched(numbers, last), ready, self.now)
+            found += self.detector.observe(Dispatched(numbers, last, paused), ready, self.now)
             self.now += 1.0
         return found
 
@@ -79,6 +85,13 @@ def test_time_without_the_broker_does_not_count(watched: Watched) -> None:
     watched.see([1, 2, 3], last=3)
     watched.see([1, 3], last=3, ready=0, seconds=9)
     watched.see([1, 3], last=3, ready=None)
+    assert watched.see([1, 3], last=3, ready=0, seconds=10) == []
+    assert watched.see([1, 3], last=3, ready=0) == [1, 3]
+
+
+def test_nothing_is_lost_while_dispatch_is_paused(watched: Watched) -> None:
+    watched.see([1, 2, 3], last=3)
+    assert watched.see([1, 3], last=3, ready=0, seconds=100, paused=True) == []
     assert watched.see([1, 3], last=3, ready=0, seconds=10) == []
     assert watched.see([1, 3], last=3, ready=0) == [1, 3]
 
