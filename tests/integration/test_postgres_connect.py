@@ -16,6 +16,7 @@ from infrastructure.postgres.connect import (
     connect_as_owner,
     describe,
     prepare,
+    translated_errors,
 )
 from tests.support.tcp_proxy import TcpProxy, proxied
 from tests.support.waiting import eventually
@@ -193,3 +194,32 @@ async def test_a_closed_database_opens_again_when_it_is_asked(
 )
 def test_an_error_is_described_by_its_first_line_alone(error: Exception, description: str) -> None:
     assert describe(error) == description
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        asyncpg.DiskFullError,
+        asyncpg.TooManyConnectionsError,
+        asyncpg.OutOfMemoryError,
+        asyncpg.PostgresIOError,
+        asyncpg.CannotConnectNowError,
+        asyncpg.CrashShutdownError,
+        asyncpg.QueryCanceledError,
+        asyncpg.TransactionTimeoutError,
+        asyncpg.SerializationError,
+        asyncpg.ReadOnlySQLTransactionError,
+        ConnectionResetError,
+        TimeoutError,
+    ],
+)
+async def test_what_passes_by_itself_is_worth_another_try(refusal: type[Exception]) -> None:
+    with pytest.raises(StoreUnavailable, match=refusal.__name__):
+        async with translated_errors():
+            raise refusal("something is short")
+
+
+async def test_a_mistake_of_ours_is_not_taken_for_an_absence() -> None:
+    with pytest.raises(asyncpg.UndefinedColumnError):
+        async with translated_errors():
+            raise asyncpg.UndefinedColumnError("no such column")
