@@ -16,7 +16,7 @@ from domain.status import Status
 
 
 class RequeueReason(StrEnum):
-    """Why a task that was being processed is pending again."""
+    """Why a task is pending again."""
 
     WORKER_LOST = "worker_lost"
     """Its lease ran out: the worker died, froze or lost the database."""
@@ -24,11 +24,21 @@ class RequeueReason(StrEnum):
     """The simulator child ended by itself while it ran the circuit."""
     HANDED_BACK = "handed_back"
     """The worker gave it back before it began: it drains, or a longer circuit is in the way."""
+    DEAD_LETTERED = "dead_lettered"
+    """It was pending all along, but the broker had put its message away as undeliverable."""
 
     @property
     def counts(self) -> bool:
-        """Whether the attempt is spent. A task handed back was never tried."""
-        return self is not RequeueReason.HANDED_BACK
+        """Whether the attempt is spent. A task that never began was not tried."""
+        return self in _SPENDING
+
+    @property
+    def ends_attempt(self) -> bool:
+        """Whether the task was being processed; otherwise it was pending before as well."""
+        return self is not RequeueReason.DEAD_LETTERED
+
+
+_SPENDING = frozenset({RequeueReason.WORKER_LOST, RequeueReason.SIMULATOR_DIED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +98,11 @@ class TaskCancelled:
 
 @dataclass(frozen=True, slots=True)
 class TaskRequeued:
-    """The task is pending again. `attempt` is the one that was given up."""
+    """The task is pending again, or still, and needs another message.
+
+    Attributes:
+        attempt: the one that was given up; where none was, the last one, 0 before the first.
+    """
 
     status: ClassVar[Status] = Status.PENDING
 

@@ -147,7 +147,7 @@ class OutboxRow:
     """A task that no worker has claimed yet.
 
     Attributes:
-        row_id: grows with every insertion; a requeued task has a new one.
+        row_id: grows with every insertion; a task that is requeued has a new one.
         message_id: id of the event that made the task pending.
         dispatch_number: set once the broker has confirmed a message for it.
     """
@@ -168,11 +168,14 @@ class Dispatched:
         numbers: their dispatch numbers, ascending.
         last_number: the highest number ever given.
         paused: whether dispatch was paused at that moment.
+        withdrawn: numbers that are gone and were not claimed: their tasks were cancelled, or wait
+            for another message. Those that lie before all of `numbers` may be missing.
     """
 
     numbers: Sequence[int]
     last_number: int
     paused: bool = False
+    withdrawn: Collection[int] = ()
 
 
 class Outbox(Protocol):
@@ -190,7 +193,7 @@ class Outbox(Protocol):
         ...
 
     async def dispatched(self) -> Dispatched:
-        """Return which numbers are dispatched and unclaimed."""
+        """Return which numbers are dispatched and unclaimed, and which were given up."""
         ...
 
     async def forget(self, numbers: Sequence[int] | None) -> int:

@@ -2,9 +2,9 @@
 
             TaskSubmitted
                   │
-                  ▼      TaskRequeued
-              ┌─────────┐◄───────────┐
-              │ pending │            │
+  TaskRequeued    ▼      TaskRequeued
+         ┌───►┌─────────┐◄───────────┐
+         └────┤ pending │            │
               └────┬────┘      ┌─────┴──────┐  TaskCompleted  ┌───────────┐
                    │ Processing│            ├────────────────►│ completed │
                    ├──────────►│ processing │                 └───────────┘
@@ -16,6 +16,8 @@
                       ┌───────────┐
                       │ cancelled │
                       └───────────┘
+
+A pending task is requeued only where its message has become a dead letter; the status stays.
 
 A completed task may get notes (`ResultReproduced`, `ResultDiverged`): they count as versions and
 change nothing else.
@@ -127,6 +129,13 @@ class GiveUp:
 
 
 @dataclass(frozen=True, slots=True)
+class Requeue:
+    """Have another message sent for a pending task, whose message became a dead letter."""
+
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
 class Cancel:
     """Stop the task where it stands."""
 
@@ -147,10 +156,10 @@ class Compare:
     divergence: str | None = None
 
 
-Command: TypeAlias = Submit | Claim | Complete | Fail | GiveUp | Cancel | Compare
+Command: TypeAlias = Submit | Claim | Complete | Fail | GiveUp | Requeue | Cancel | Compare
 
 
-def decide(task: Task | None, command: Command) -> Event:  # noqa: PLR0911 - one for each command
+def decide(task: Task | None, command: Command) -> Event:  # noqa: C901, PLR0911 - one for each command
     """Return the event that a command causes.
 
     Raises:
@@ -175,6 +184,9 @@ def decide(task: Task | None, command: Command) -> Event:  # noqa: PLR0911 - one
         case GiveUp():
             _require_attempt(task, command, command.attempt)
             return _requeued_or_failed(task, command)
+        case Requeue(detail=detail):
+            _require(task, command, Status.PENDING)
+            return TaskRequeued(task.attempt, RequeueReason.DEAD_LETTERED, printable(detail))
         case Cancel(reason=reason):
             _require(task, command, Status.PENDING, Status.PROCESSING)
             return TaskCancelled(printable(reason))
@@ -203,7 +215,7 @@ def evolve(task: Task | None, recorded: RecordedEvent) -> Task:
         )
     if event.status is None:
         return _noted(task, recorded)
-    if event.status not in _NEXT[task.status]:
+    if not _may_follow(task, event):
         raise InvalidEvent(
             f"task {recorded.task_id} is {task.status} and cannot become {event.status}"
         )
@@ -231,13 +243,18 @@ def printable(text: str) -> str:
 
 _NEXT: Mapping[Status, frozenset[Status]] = {
     Status.PENDING: frozenset({Status.PROCESSING, Status.CANCELLED}),
-    Status.PROCESSING: frozenset(
-        {Status.PENDING, Status.COMPLETED, Status.FAILED, Status.CANCELLED}
-    ),
+    Status.PROCESSING: frozenset({Status.COMPLETED, Status.FAILED, Status.CANCELLED}),
     Status.COMPLETED: frozenset(),
     Status.FAILED: frozenset(),
     Status.CANCELLED: frozenset(),
 }
+
+
+def _may_follow(task: Task, event: Event) -> bool:
+    if isinstance(event, TaskRequeued):
+        before = Status.PROCESSING if event.reason.ends_attempt else Status.PENDING
+        return task.status is before
+    return event.status in _NEXT[task.status]
 
 
 def _require(task: Task, command: Command, *allowed: Status) -> None:
@@ -263,6 +280,8 @@ def _failed(attempt: int, failure: RunFailed) -> TaskFailed:
 
 
 def _requeued_or_failed(task: Task, command: GiveUp) -> Event:
+    if not command.reason.ends_attempt:
+        raise TransitionRefused(f"GiveUp refused: {command.reason} ends no attempt")
     detail = printable(command.detail)
     if command.reason.counts and task.attempts_spent + 1 >= command.max_attempts:
         message = f"{detail} (attempt {command.attempt} of {command.max_attempts}, the last)"

@@ -4,7 +4,7 @@ RabbitMQ can lose what it has confirmed: someone purges the queue, deletes the v
 disk. The outbox still holds the rows. Two observations show it, kept up for a while:
 
 - order: a queue is first in, first out, so a row left behind while a later one was claimed has no
-  message any more;
+  message any more (a row that left because its task was cancelled says nothing);
 - emptiness: where no message waits, none of these rows has one.
 
 Time counts only while everything is observed without a break, and not while dispatch is paused. A
@@ -34,7 +34,6 @@ class LossDetector:
 
     def __init__(self, patience: float) -> None:
         self._patience = patience
-        self._forgotten: set[int] = set()
         self.reset()
 
     def reset(self) -> None:
@@ -49,10 +48,11 @@ class LossDetector:
     def observe(self, dispatched: Dispatched, ready: int | None, now: float) -> list[int]:
         """Return the numbers whose messages are lost.
 
-        The caller makes them wait again; they do not count as claimed once they are gone.
+        The caller makes them wait again, and sees to it that they count as withdrawn from then on.
 
         Args:
-            dispatched: the numbers dispatched and unclaimed, and whether dispatch is paused.
+            dispatched: the numbers dispatched and unclaimed, those withdrawn, and whether dispatch
+                is paused.
             ready: messages that wait in the queue; `None` when the broker cannot be asked.
             now: monotonic seconds.
         """
@@ -69,9 +69,7 @@ class LossDetector:
         self._moments.append(_Moment(now, dispatched.last_number, claimed))
         while self._moments and now - self._moments[0].at >= self._patience:
             self._settled = self._moments.popleft()
-        lost = self._lost(dispatched.numbers, now)
-        self._forgotten.update(lost)
-        return lost
+        return self._lost(dispatched.numbers, now)
 
     def _interrupted(self, dispatched: Dispatched, now: float) -> bool:
         if not self._moments:
@@ -80,12 +78,11 @@ class LossDetector:
         return now - last.at > self._patience / 2 or dispatched.last_number < last.last_number
 
     def _highest_claimed(self, dispatched: Dispatched) -> int:
-        """Return the highest number that is gone without having been forgotten."""
-        present = set(dispatched.numbers)
+        """Return the highest number that is gone without having been withdrawn."""
+        unclaimed = {*dispatched.numbers, *dispatched.withdrawn}
         number = min(self._number_before, dispatched.last_number)
-        while number > 0 and (number in present or number in self._forgotten):
+        while number in unclaimed:
             number -= 1
-        self._forgotten = {forgotten for forgotten in self._forgotten if forgotten > number}
         return number
 
     def _lost(self, numbers: Sequence[int], now: float) -> list[int]:

@@ -78,6 +78,7 @@ class MemoryStore:
     payload_rows: dict[UUID, dict[PayloadKind, Payload]] = field(default_factory=dict)
     _projection: dict[UUID, _Row] = field(default_factory=dict)
     _waiting: dict[UUID, OutboxRow] = field(default_factory=dict)
+    _withdrawn: set[int] = field(default_factory=set)
     _leases: dict[UUID, _Lease] = field(default_factory=dict)
     _pause: Pause | None = None
     _positions: _Counter = field(default_factory=_Counter)
@@ -175,8 +176,13 @@ class MemoryStore:
         numbers = [
             row.dispatch_number for row in self._waiting.values() if row.dispatch_number is not None
         ]
+        last_number = self._dispatch_numbers.value
+        self._withdrawn = {n for n in self._withdrawn if n >= min(numbers, default=last_number)}
         return Dispatched(
-            sorted(numbers), self._dispatch_numbers.value, paused=self._pause is not None
+            sorted(numbers),
+            last_number,
+            paused=self._pause is not None,
+            withdrawn=sorted(self._withdrawn),
         )
 
     async def forget(self, numbers: Sequence[int] | None) -> int:
@@ -188,6 +194,7 @@ class MemoryStore:
             and (numbers is None or row.dispatch_number in numbers)
         ]
         for row in lost:
+            self._withdraw(row)
             self._waiting[row.task_id] = replace(row, dispatch_number=None)
         return len(lost)
 
@@ -278,7 +285,9 @@ class MemoryStore:
         if change.status is None:
             return
         _move(row, change, change.status, recorded_at)
-        self._waiting.pop(task_id, None)
+        left = self._waiting.pop(task_id, None)
+        if left is not None and change.status is not Status.PROCESSING:
+            self._withdraw(left)
         self._leases.pop(task_id, None)
         if change.status is Status.PENDING:
             self._waiting[task_id] = OutboxRow(
@@ -294,6 +303,10 @@ class MemoryStore:
                 append.event.worker_id,
                 recorded_at + timedelta(seconds=append.lease_seconds or 0.0),
             )
+
+    def _withdraw(self, row: OutboxRow) -> None:
+        if row.dispatch_number is not None:
+            self._withdrawn.add(row.dispatch_number)
 
 
 def _move(row: _Row, change: Change, status: Status, recorded_at: datetime) -> None:

@@ -34,6 +34,8 @@ def parent_of(append: Append) -> str:
     match append.event:
         case ProcessingStarted():
             return claim_context(metadata.traceparent, append.event_id)
+        case TaskRequeued(reason=reason) if not reason.ends_attempt:
+            return metadata.traceparent
         case TaskCompleted() | TaskFailed() | TaskRequeued() if metadata.causation_id is not None:
             return attempt_context(metadata.traceparent, metadata.causation_id)
         case _:

@@ -176,6 +176,8 @@ def _said(event: Event) -> str:  # noqa: PLR0911 - one for each type of event
             return f"attempt {attempt}: {code}: {error_message(event)}"
         case TaskCancelled(reason=reason):
             return reason
+        case TaskRequeued(reason=reason, detail=detail) if not reason.ends_attempt:
+            return f"sent again: {reason}: {detail}"
         case TaskRequeued(attempt=attempt, reason=reason, detail=detail):
             return f"attempt {attempt} given up: {reason}: {detail}"
         case ResultReproduced():

@@ -12,7 +12,7 @@ from domain.execution import RunFailed
 from domain.payloads import Payload, PayloadKind
 from domain.projection import status_history
 from domain.status import Status
-from domain.task import Cancel, Claim, Command, Compare, Complete, Fail, GiveUp, fold
+from domain.task import Cancel, Claim, Command, Compare, Complete, Fail, GiveUp, Requeue, fold
 from domain.view import view_of
 from tests.support import tasks
 from tests.support.stores import Store
@@ -94,6 +94,7 @@ steps: st.SearchStrategy[Command] = st.one_of(
     st.builds(Complete, st.integers(1, 3), st.just(NOTHING), st.just({"seed": 1})),
     st.builds(Fail, st.integers(1, 3), st.just(RunFailed("timeout", "too slow"))),
     st.builds(GiveUp, st.integers(1, 3), st.sampled_from(RequeueReason), st.just("gone")),
+    st.just(Requeue("its message was rejected")),
     st.just(Cancel("no longer needed")),
     st.just(Compare(0.0, {}, {"seed": 1})),
     st.just(Compare(0.5, {}, {"seed": 1}, "other counts")),

@@ -170,6 +170,16 @@ async def test_a_dispatched_row_of_the_outbox_keeps_its_number(world: World) -> 
     assert await world.owner.fetch("SELECT * FROM outbox ORDER BY row_id") == before
 
 
+async def test_a_mended_row_does_not_look_claimed(world: World) -> None:
+    await world.forger.do(
+        "UPDATE outbox SET dispatch_number = 7, message_id = gen_random_uuid() WHERE task_id = $1",
+        world.ids["requeued"],
+    )
+    await world.rebuild()
+    assert await world.owner.fetchval("SELECT array_agg(dispatch_number) FROM withdrawn") == [7]
+    assert await world.owner.fetchval("SELECT count(dispatch_number) FROM outbox") == 0
+
+
 class Hammer:
     """Works on tasks and looks at them all the time.
 
@@ -366,7 +376,7 @@ async def test_the_command_says_what_it_did(
     assert run() == 0
     said = capsys.readouterr().out
     assert f"of {len(LIVES)} tasks" in said
-    assert "3 rows of the outbox were mended" in said
+    assert "4 rows of the outbox were mended" in said
     assert "OK: the projections are new; swapped in 0." in said
 
 

@@ -30,6 +30,7 @@ NAMES = [
     "0006_spans",
     "0007_totals",
     "0008_pauses",
+    "0009_withdrawn",
 ]
 
 
@@ -66,6 +67,7 @@ def test_the_schema_goes_up_down_and_up_again(empty_url: str) -> None:
         "tasks",
         "status_history",
         "outbox",
+        "withdrawn",
         "leases",
         "leaves",
         "checkpoints",

@@ -8,7 +8,7 @@ from domain.execution import RunFailed, RunOptions
 from domain.log import Append
 from domain.payloads import Payload, PayloadKind
 from domain.ports import EventLog
-from domain.task import Cancel, Claim, Command, Compare, Complete, Fail, GiveUp
+from domain.task import Cancel, Claim, Command, Compare, Complete, Fail, GiveUp, Requeue
 from tests.support import tasks
 
 RESULT = Payload(PayloadKind.RESULT, b'{"0":500,"1":524}')
@@ -25,6 +25,7 @@ LIVES: dict[str, Sequence[Command]] = {
     "cancelled while it ran": (Claim("worker-1"), Cancel("no longer needed")),
     "requeued": (Claim("worker-1"), LOST),
     "handed back": (Claim("worker-1"), BACK),
+    "sent again": (Requeue("its message was rejected"),),
     "in its second attempt": (Claim("worker-1"), LOST, Claim("worker-2")),
     "completed in its second attempt": (
         Claim("worker-1"),

@@ -37,6 +37,7 @@ STARTED = ProcessingStarted(1, "a-worker")
 FAILED = TaskFailed(1, "parse_error", "no circuit")
 REQUEUED = TaskRequeued(1, RequeueReason.WORKER_LOST, "gone")
 CANCELLED = TaskCancelled("not needed")
+SENT_AGAIN = TaskRequeued(1, RequeueReason.DEAD_LETTERED, "rejected")
 
 
 class Seen(SpanProcessor):
@@ -77,7 +78,9 @@ def test_the_end_of_an_attempt_hangs_below_the_attempt(event: Event) -> None:
     assert parent_of(append(event)) == attempt_context(SAMPLED, CLAIM)
 
 
-@pytest.mark.parametrize(("event", "causation"), [(FAILED, None), (CANCELLED, CLAIM)])
+@pytest.mark.parametrize(
+    ("event", "causation"), [(FAILED, None), (CANCELLED, CLAIM), (SENT_AGAIN, CLAIM)]
+)
 def test_everything_else_hangs_below_what_its_metadata_names(
     event: Event, causation: UUID | None
 ) -> None:

@@ -1,5 +1,7 @@
 """When a dispatched message counts as lost, and when it does not."""
 
+from collections.abc import Collection
+
 import pytest
 
 from domain.ports import Dispatched
@@ -24,11 +26,13 @@ class Watched:
         seconds: int = 1,
         *,
         paused: bool = False,
+        withdrawn: Collection[int] = (),
     ) -> list[int]:
         """Show the same picture for so many seconds; returns what was declared lost meanwhile."""
         found: list[int] = []
         for _ in range(seconds):
-            found += self.detector.observe(Dispatched(numbers, last, paused), ready, self.now)
+            dispatched = Dispatched(numbers, last, paused, withdrawn)
+            found += self.detector.observe(dispatched, ready, self.now)
             self.now += 1.0
         return found
 
@@ -110,7 +114,24 @@ def test_a_row_made_to_wait_again_does_not_look_claimed(watched: Watched) -> Non
     assert watched.see([1, 2, 3], last=3, ready=0, seconds=8) == []
     assert watched.see([1, 2, 3, 4], last=4, ready=0) == [1, 2, 3]
     # They come back as 5 to 7, behind 4; nothing was ever claimed.
-    assert watched.see([4, 5, 6, 7], last=7, ready=4, seconds=60) == []
+    again, before = [4, 5, 6, 7], [1, 2, 3]
+    assert watched.see(again, last=7, ready=4, seconds=60, withdrawn=before) == []
+
+
+def test_rows_in_front_of_cancelled_ones_are_not_lost(watched: Watched) -> None:
+    assert watched.see(list(range(1, 11)), last=10, ready=10) == []
+    assert watched.see([1, 2, 3, 4], last=10, ready=10, seconds=60, withdrawn=range(5, 11)) == []
+
+
+def test_a_watch_that_begins_after_a_cancellation_knows_of_it(watched: Watched) -> None:
+    """A relay that takes over has not seen the row go."""
+    assert watched.see([1, 3], last=3, ready=3, seconds=60, withdrawn=[2]) == []
+
+
+def test_a_claim_among_cancelled_rows_still_shows_what_was_left_behind(watched: Watched) -> None:
+    watched.see([1, 2, 3, 4, 5], last=5)
+    watched.see([1, 4], last=5, seconds=10, withdrawn=[3, 5])
+    assert watched.see([1, 4], last=5, withdrawn=[3, 5]) == [1]
 
 
 def test_a_row_that_could_not_be_made_to_wait_is_found_again(watched: Watched) -> None:

@@ -34,6 +34,7 @@ from domain.task import (
     Complete,
     Fail,
     GiveUp,
+    Requeue,
     Submit,
     Task,
     decide,
@@ -54,6 +55,7 @@ commands: st.SearchStrategy[Command] = st.one_of(
     st.builds(Complete, attempts, st.just(COMMITMENT), st.just({"seed": 1})),
     st.builds(Fail, attempts, st.just(RunFailed("parse_error", "no circuit"))),
     st.builds(GiveUp, attempts, st.sampled_from(RequeueReason), st.just("gone"), st.just(3)),
+    st.just(Requeue("its message was rejected")),
     st.builds(Cancel, st.just("not needed")),
     st.just(Compare(0.0, {}, {"seed": 1})),
     st.just(Compare(0.5, {}, {"seed": 1}, "other counts")),
@@ -112,6 +114,7 @@ def test_no_event_is_accepted_where_no_command_could_have_put_it(
         TaskFailed(1, "parse_error", "no circuit"),
         TaskCancelled("not needed"),
         TaskRequeued(1, RequeueReason.HANDED_BACK, "draining"),
+        TaskRequeued(0, RequeueReason.DEAD_LETTERED, "rejected"),
         ResultReproduced(0.0, {}, {}),
     ]
     task: Task | None = None
@@ -128,8 +131,13 @@ def test_no_event_is_accepted_where_no_command_could_have_put_it(
     allowed = {
         None: {Status.PENDING},
         Status.PENDING: {Status.PROCESSING, Status.CANCELLED},
-        Status.PROCESSING: {Status.PENDING, Status.FAILED, Status.CANCELLED},
+        Status.PROCESSING: {Status.FAILED, Status.CANCELLED},
     }
+    if isinstance(event, TaskRequeued):
+        assert task is not None
+        assert (task.status is Status.PROCESSING) == event.reason.ends_attempt
+        assert moved.status is Status.PENDING
+        return
     if event.status is None:
         assert task is not None
         assert task.status is moved.status is Status.COMPLETED
@@ -171,6 +179,33 @@ def test_a_task_may_be_handed_back_any_number_of_times() -> None:
         event = decide(task, GiveUp(1, RequeueReason.HANDED_BACK, "draining", max_attempts=1))
         task = evolve(task, record(task, event))
     assert (task.status, task.attempts_spent) == (Status.PENDING, 0)
+
+
+def test_a_pending_task_whose_message_died_stays_pending_and_untried() -> None:
+    again = Requeue("its message was rejected")
+    fresh = after(SUBMIT, again)
+    assert (fresh.status, fresh.version, fresh.attempt) == (Status.PENDING, 2, 0)
+    lost = GiveUp(1, RequeueReason.WORKER_LOST, "gone")
+    tried = after(SUBMIT, Claim("a"), lost, again, again)
+    assert (tried.status, tried.attempt, tried.attempts_spent) == (Status.PENDING, 1, 1)
+    assert decide(tried, Claim("b")) == ProcessingStarted(2, "b")
+    assert decide(tried, again) == TaskRequeued(
+        1, RequeueReason.DEAD_LETTERED, "its message was rejected"
+    )
+
+
+@pytest.mark.parametrize("run", [(Claim("a"),), (Cancel("no"),)])
+def test_only_a_pending_task_can_get_another_message(run: tuple[Command, ...]) -> None:
+    task = after(SUBMIT, *run)
+    with pytest.raises(TransitionRefused, match="Requeue refused"):
+        decide(task, Requeue("its message was rejected"))
+    with pytest.raises(InvalidEvent, match="cannot become pending"):
+        evolve(task, record(task, TaskRequeued(0, RequeueReason.DEAD_LETTERED, "rejected")))
+
+
+def test_a_running_attempt_is_not_given_up_for_a_dead_letter() -> None:
+    with pytest.raises(TransitionRefused, match="dead_lettered ends no attempt"):
+        decide(after(SUBMIT, Claim("a")), GiveUp(1, RequeueReason.DEAD_LETTERED, "rejected"))
 
 
 @pytest.mark.parametrize("version", [1, 2, 4])

@@ -105,16 +105,29 @@ committed_to AS (
         AS p (task_id, kind, salt, body)
     WHERE task_id IN (SELECT task_id FROM stored)
 ),
+unqueued AS MATERIALIZED (
+    DELETE FROM outbox
+    USING stored
+    WHERE outbox.task_id = stored.task_id
+        AND stored.version > 1
+    RETURNING outbox.dispatch_number, stored.status
+),
+given_up AS (
+    INSERT INTO withdrawn (dispatch_number)
+    SELECT dispatch_number
+    FROM unqueued
+    WHERE dispatch_number IS NOT NULL
+        AND status <> 'processing'
+    ON CONFLICT DO NOTHING
+),
 queued AS (
     INSERT INTO outbox (task_id, message_id, correlation_id, traceparent, waiting_since)
     SELECT task_id, event_id, correlation_id, traceparent, recorded_at
     FROM stored
+    -- Counted for the order alone: a pending task's old row has to go before its new one comes.
+    CROSS JOIN (SELECT count(*) FROM unqueued) AS removed
     WHERE status = 'pending'
     ORDER BY task_id
-),
-unqueued AS (
-    DELETE FROM outbox
-    WHERE task_id IN (SELECT task_id FROM stored WHERE status <> 'pending')
 ),
 leased AS (
     INSERT INTO leases (task_id, attempt, worker_id, expires_at)
