@@ -90,6 +90,9 @@ class ApiSettings(Settings):
     max_circuit_bytes: int = Field(default=1_048_576, ge=1)
     request_deadline_seconds: float = Field(default=2.5, gt=0)
     max_requests_in_flight: int = Field(default=512, ge=1)
+    max_backlog: int = Field(default=1_000_000, ge=0)
+    rate_limit_per_second: float = Field(default=0.0, ge=0)
+    rate_limit_burst: int = Field(default=0, ge=0)
     broker_down_policy: Literal["accept", "reject"] = "accept"
 
 

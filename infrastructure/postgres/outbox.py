@@ -33,6 +33,12 @@ class PostgresOutbox:
         """See `domain.ports.Outbox.forget`."""
         return await self._update("forget_dispatched", None if numbers is None else list(numbers))
 
+    async def pending(self, most: int) -> int:
+        """Return how many tasks no worker has claimed, up to `most`; raises `StoreUnavailable`."""
+        async with self._database.connection() as connection:
+            count: int = await connection.fetchval(statement("count_pending"), most)
+        return count
+
     async def _update(self, name: str, argument: list[int] | None) -> int:
         async with self._database.connection() as connection:
             tag = await connection.execute(statement(name), argument)

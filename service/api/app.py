@@ -11,6 +11,7 @@ from infrastructure.settings import ApiSettings
 from infrastructure.telemetry.tracing import NO_TRACING, Tracing
 from service.api import docs
 from service.api.admission import Admission
+from service.api.backlog import Backlog
 from service.api.body import BodyLimits
 from service.api.correlation import Correlation
 from service.api.cors import Cors
@@ -20,6 +21,7 @@ from service.api.health import DatabaseState, Health, QueueState
 from service.api.models import limited_submission
 from service.api.openapi import openapi_endpoint
 from service.api.proof import ProofEndpoint
+from service.api.rate_limit import RateLimit
 from service.api.tasks import StatusEndpoint, SubmitEndpoint
 from service.api.telemetry import Telemetry, show_metrics
 
@@ -36,7 +38,11 @@ class _Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Adapters:
-    """What the API works with, as ports."""
+    """What the API works with, as ports.
+
+    Attributes:
+        backlog: judges whether one more task may wait; `None` where any number may.
+    """
 
     appender: Appender
     log: EventLog
@@ -46,6 +52,7 @@ class Adapters:
     contents: Contents
     database: DatabaseState
     broker: QueueState
+    backlog: Backlog | None = None
 
 
 def create_app(
@@ -71,6 +78,7 @@ def create_app(
         BodyLimits.for_circuits(settings.max_circuit_bytes),
         deadline_seconds=settings.request_deadline_seconds,
         needs_broker=adapters.broker if settings.broker_down_policy == "reject" else None,
+        backlog=adapters.backlog,
     )
     deadline = settings.request_deadline_seconds
     status = StatusEndpoint(
@@ -102,5 +110,7 @@ def create_app(
         redirect_slashes=False,
         lifespan=lifespan,
     )
-    guarded = Guard(router, adapters.database)
-    return Cors(Telemetry(Correlation(guarded), tracing), settings.cors_origins)
+    inner: ASGIApp = Guard(router, adapters.database)
+    if settings.rate_limit_per_second:
+        inner = RateLimit(inner, settings.rate_limit_per_second, settings.rate_limit_burst)
+    return Cors(Telemetry(Correlation(inner), tracing), settings.cors_origins)

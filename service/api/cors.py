@@ -3,7 +3,15 @@
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-EXPOSED = ("Location", "X-Correlation-ID", "Retry-After", "Idempotency-Replayed", "Allow")
+EXPOSED = (
+    "Location",
+    "X-Correlation-ID",
+    "Retry-After",
+    "Idempotency-Replayed",
+    "Allow",
+    "RateLimit",
+    "RateLimit-Policy",
+)
 ACCEPTED = (
     "Content-Type",
     "Idempotency-Key",

@@ -268,6 +268,17 @@ PROBLEMS: dict[str, tuple[str, dict[str, Any]]] = {
             "Its log has the details under the correlation id.",
         ),
     ),
+    "TooManyRequests": (
+        "This client asks too often (where the service limits that). Try again after "
+        "`Retry-After` seconds.",
+        _problem(
+            HTTPStatus.TOO_MANY_REQUESTS,
+            "rate-limited",
+            "Too many requests",
+            "One client may make 10 requests a second here, and 20 at once. Send it again in 1 s.",
+            **{"violated-policies": ["client"]},
+        ),
+    ),
     "Unavailable": (
         "Something the service needs is away, or it has too much to do. Try again after "
         "`Retry-After` seconds.",
@@ -285,6 +296,13 @@ PROBLEMS: dict[str, tuple[str, dict[str, Any]]] = {
             "Send the request again with the same Idempotency-Key.",
             outcome="unknown",
             task_id=EXAMPLE_ID,
+        )
+        | _problem(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            "backlog-full",
+            "Too many tasks wait",
+            "1000000 tasks wait to be run already, and no more are taken on. "
+            "This request stored nothing; send it again later.",
         ),
     ),
 }

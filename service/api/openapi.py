@@ -40,8 +40,8 @@ _DESCRIPTION = """\
 Runs quantum circuits as durable tasks: submit an OpenQASM circuit, get a task id, look at the task
 until it has ended. What was accepted is never lost and ends exactly once.
 
-Errors are problem documents (RFC 9457) whose `errors` name each bad field. After a 503, wait for
-`Retry-After` seconds and send the request again; with an `Idempotency-Key` every retry is safe.
+Errors are problem documents (RFC 9457) whose `errors` name each bad field. After a 429 or 503, wait
+for `Retry-After` seconds and send the request again; with an `Idempotency-Key` every retry is safe.
 """
 
 
@@ -117,6 +117,7 @@ def _submit() -> Json:
             "413": ref("responses", "BodyTooLarge"),
             "415": ref("responses", "UnsupportedMediaType"),
             "422": ref("responses", "InvalidRequest"),
+            "429": ref("responses", "TooManyRequests"),
             "500": ref("responses", "InternalError"),
             "503": ref("responses", "Unavailable"),
         },
@@ -209,8 +210,10 @@ def _schemas(submission: type[SubmitTask]) -> Json:
 def _problem(name: str) -> Json:
     description, examples = PROBLEMS[name]
     headers = {"X-Correlation-ID": ref("headers", "X-Correlation-ID")}
-    if name == "Unavailable":
+    if name in {"Unavailable", "TooManyRequests"}:
         headers["Retry-After"] = ref("headers", "Retry-After")
+    if name == "TooManyRequests":
+        headers |= {name: ref("headers", name) for name in ("RateLimit", "RateLimit-Policy")}
     return {
         "description": description,
         "headers": headers,
@@ -259,4 +262,13 @@ _HEADERS: Json = {
     },
     "X-Correlation-ID": {"description": "Of this request.", "schema": {"type": "string"}},
     "Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}},
+    "RateLimit": {
+        "description": "What is left for this client (`r`), and the seconds until all of it is "
+        "there again (`t`). On every answer where requests are limited.",
+        "schema": {"type": "string", "examples": ['"client";r=19;t=1']},
+    },
+    "RateLimit-Policy": {
+        "description": "What one client may ask for: `q` requests in `w` seconds.",
+        "schema": {"type": "string", "examples": ['"client";q=20;w=2']},
+    },
 }

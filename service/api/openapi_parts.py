@@ -24,6 +24,7 @@ COMMON_PARAMETERS = [ref("parameters", "CorrelationId"), ref("parameters", "Trac
 LOOKUP_PROBLEMS = {
     "404": ref("responses", "NotFound"),
     "422": ref("responses", "InvalidRequest"),
+    "429": ref("responses", "TooManyRequests"),
     "500": ref("responses", "InternalError"),
     "503": ref("responses", "Unavailable"),
 }

@@ -12,6 +12,7 @@ from infrastructure.postgres.contents import PostgresContents
 from infrastructure.postgres.event_log import PostgresEventLog
 from infrastructure.postgres.history import PostgresHistory
 from infrastructure.postgres.notifications import OutboxNotifier
+from infrastructure.postgres.outbox import PostgresOutbox
 from infrastructure.postgres.seals import PostgresSeals
 from infrastructure.postgres.task_queries import PostgresTaskQueries
 from infrastructure.postgres.traces import PostgresTraces
@@ -23,6 +24,7 @@ from infrastructure.telemetry.append_spans import AppendSpans
 from infrastructure.telemetry.metrics import Reading
 from infrastructure.telemetry.provide import make_tracing
 from service.api.app import Adapters
+from service.api.backlog import Backlog
 from service.api.probes import DatabaseProbe, QueueProbe
 from service.api.rehearsal import rehearsal
 
@@ -55,6 +57,11 @@ class Runtime:
             on_failure=self._database_probe.doubt,
             spans=AppendSpans(self.tracing) if self.tracing.on else None,
         )
+        self._backlog = (
+            Backlog(PostgresOutbox(self._database), settings.max_backlog)
+            if settings.max_backlog
+            else None
+        )
         self.adapters = Adapters(
             appender=self._commits,
             log=log,
@@ -64,6 +71,7 @@ class Runtime:
             contents=PostgresContents(self._database),
             database=self._database_probe,
             broker=self._queue_probe,
+            backlog=self._backlog,
         )
 
     @asynccontextmanager
@@ -72,10 +80,17 @@ class Runtime:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self._database.close)
             stack.push_async_callback(self._notifier.close)
-            adapters = (self._database_probe, self._queue_probe, self.tracing, self._commits)
+            adapters = (
+                self._database_probe,
+                self._queue_probe,
+                self.tracing,
+                self._commits,
+                self._backlog,
+            )
             for adapter in adapters:
-                await adapter.start()
-                stack.push_async_callback(adapter.close)
+                if adapter is not None:
+                    await adapter.start()
+                    stack.push_async_callback(adapter.close)
             yield
 
     def watch(self) -> None:

@@ -11,6 +11,7 @@ from domain.ports import Appender, EventLog, HistoryQueries, TaskQueries
 from domain.task import Submit, decide
 from service.api.admission import Admission
 from service.api.answers import send_json, send_submitted, task_status
+from service.api.backlog import Backlog
 from service.api.body import BodyLimits, declared_size, discard_body, read_body, require_json
 from service.api.correlation import RequestContext, context_of
 from service.api.guard import STORE_RETRY_SECONDS
@@ -37,6 +38,7 @@ class SubmitEndpoint:
         model: validates bodies, see `models.limited_submission`.
         needs_broker: refuse submissions while this is away or blocked; `None` accepts them always.
         deadline_seconds: longest wait for the event log.
+        backlog: judges whether one more task may wait; `None` lets any number wait.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class SubmitEndpoint:
         *,
         deadline_seconds: float,
         needs_broker: QueueState | None = None,
+        backlog: Backlog | None = None,
     ) -> None:
         self._appender = appender
         self._log = log
@@ -57,6 +60,7 @@ class SubmitEndpoint:
         self._limits = limits
         self._deadline = deadline_seconds
         self._needs_broker = needs_broker
+        self._backlog = backlog
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
@@ -80,6 +84,8 @@ class SubmitEndpoint:
         require_json(headers)
         key = idempotency_key(headers)
         size = declared_size(headers, self._limits)
+        if self._backlog is not None:
+            self._backlog.check()
         self._admission.enter(size)
         return key, size
 
@@ -110,6 +116,8 @@ class SubmitEndpoint:
         except OutcomeUnknown:
             raise _outcome_unknown(task_id, replayable=replayable) from None
         if isinstance(result, Appended):
+            if self._backlog is not None:
+                self._backlog.stored()
             correlation_id = append.metadata.correlation_id
             await send_submitted(send, task_id, result.recorded_at, correlation_id, replayed=False)
         elif replayable:

@@ -16,6 +16,7 @@ from domain.payloads import Payload, PayloadKind
 from domain.task import Submit, decide
 from infrastructure.postgres.connect import Database, connect
 from infrastructure.postgres.event_log import PostgresEventLog
+from infrastructure.postgres.outbox import PostgresOutbox
 from infrastructure.postgres.statements import statement
 from service.api.rehearsal import rehearsal
 from tests.support import tasks
@@ -225,7 +226,9 @@ async def test_a_pool_without_free_connections_says_so(database: Database) -> No
         await database.ping()
 
 
-@pytest.mark.parametrize("name", ["append", "histories", "view", "stream", "choose_next"])
+@pytest.mark.parametrize(
+    "name", ["append", "histories", "view", "stream", "choose_next", "count_pending"]
+)
 async def test_no_statement_scans_a_whole_table(
     database: Database, log: PostgresEventLog, name: str
 ) -> None:
@@ -240,3 +243,13 @@ async def test_no_statement_scans_a_whole_table(
     lines = [row[0] for row in plan]
     for table in ("events", "tasks", "payloads", "outbox", "leases", "pauses"):
         assert not any(f"Seq Scan on {table}" in line for line in lines), lines
+
+
+async def test_pending_tasks_are_counted_up_to_a_limit(
+    database: Database, log: PostgresEventLog
+) -> None:
+    await tasks.processing(log)
+    for _ in range(3):
+        await tasks.submitted(log)
+    outbox = PostgresOutbox(database)
+    assert [await outbox.pending(most) for most in (2, 3, 10)] == [2, 3, 3]

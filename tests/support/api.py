@@ -16,6 +16,7 @@ from infrastructure.memory.seals import MemorySeals
 from infrastructure.memory.store import MemoryStore
 from infrastructure.settings import ApiSettings
 from service.api.app import Adapters, create_app
+from service.api.backlog import Backlog
 from service.api.health import Health
 from service.api.models import ProblemDocument
 
@@ -68,6 +69,7 @@ async def in_process_api(
     *,
     appender: Appender | None = None,
     queries: TaskQueries | None = None,
+    backlog: Backlog | None = None,
     **settings: Any,
 ) -> AsyncIterator[InProcessApi]:
     """Run an API over a fresh store.
@@ -75,6 +77,7 @@ async def in_process_api(
     Args:
         appender: instead of group commit over the store.
         queries: instead of the store's.
+        backlog: bounds what may wait.
         settings: fields of `ApiSettings`.
     """
     store = MemoryStore()
@@ -94,6 +97,7 @@ async def in_process_api(
             contents=MemoryContents(store),
             database=database,
             broker=broker,
+            backlog=backlog,
         ),
         health,
     )
