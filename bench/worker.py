@@ -17,24 +17,19 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 
 import psycopg
 
+from bench.servers import private_servers, process
 from domain.events import TaskSubmitted
 from domain.execution import RunOptions
 from domain.identifiers import new_traceparent, uuid7
 from domain.log import Append, Metadata
 from domain.payloads import Payload, PayloadKind
-from infrastructure.local.account import ServerAccount
-from infrastructure.local.guardian import Guardian
-from infrastructure.local.ports import free_port, free_ports, wait_until
-from infrastructure.local.postgres import PostgresServer
-from infrastructure.local.rabbitmq import RabbitMQServer
+from infrastructure.local.ports import wait_until
 from infrastructure.postgres.connect import Database
 from infrastructure.postgres.event_log import PostgresEventLog
-from infrastructure.postgres.migrate import apply_migrations
 
 BELL = (
     'OPENQASM 3.0; include "stdgates.inc"; qubit[2] q; bit[2] c;'
@@ -83,28 +78,7 @@ def _options() -> argparse.Namespace:
 
 def _servers(stack: ExitStack, options: argparse.Namespace) -> dict[str, str]:
     """Start PostgreSQL, RabbitMQ and a relay; returns the environment of a worker."""
-    guardian = stack.enter_context(Guardian())
-    account = ServerAccount.current()
-    roots = [account.make_reachable_root(f"ketlog-bench-{name}-") for name in ("pg", "rabbit")]
-    for root in roots:
-        guardian.remove_at_end(root)
-    postgres = PostgresServer(roots[0], free_port(), guardian=guardian)
-    postgres.start()
-    stack.callback(postgres.kill)
-    postgres.ensure_database("quantum_tasks")
-    dsn = postgres.dsn("quantum_tasks")
-    apply_migrations(dsn)
-    amqp, management, distribution, epmd = free_ports(4)
-    rabbitmq = RabbitMQServer(
-        roots[1],
-        port=amqp,
-        management_port=management,
-        distribution_port=distribution,
-        epmd_port=epmd,
-        guardian=guardian,
-    )
-    rabbitmq.start()
-    stack.callback(rabbitmq.kill)
+    dsn, rabbitmq = private_servers(stack)
     environment = os.environ | {
         "DATABASE_URL": dsn,
         "RABBITMQ_URL": rabbitmq.url,
@@ -112,7 +86,7 @@ def _servers(stack: ExitStack, options: argparse.Namespace) -> dict[str, str]:
         "WORKER_SLOTS": str(options.slots),
         "DISPATCH_WINDOW": str(options.tasks),
     }
-    stack.enter_context(_process("relay", environment))
+    stack.enter_context(process("relay", environment))
     return environment
 
 
@@ -135,7 +109,7 @@ def _work_off(environment: dict[str, str], texts: list[str], shots: int) -> floa
         first = _first_position(connection)
         asyncio.run(_submit(environment["DATABASE_URL"], texts, shots))
         wait_until(lambda: _number(connection, _DISPATCHED) == count, what="dispatch", timeout=60)
-        with _process("service.worker", environment) as worker:
+        with process("service.worker", environment) as worker:
             wait_until(
                 lambda: _number(connection, _OPEN) == 0,
                 what="the worker",
@@ -193,16 +167,6 @@ def _submission(text: str, shots: int) -> Append:
         metadata=Metadata("bench", new_traceparent(), "bench"),
         payloads=(payload,),
     )
-
-
-@contextmanager
-def _process(module: str, environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    process = subprocess.Popen([sys.executable, "-m", module], env=environment)
-    try:
-        yield process
-    finally:
-        process.terminate()
-        process.wait(30)
 
 
 if __name__ == "__main__":

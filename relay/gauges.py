@@ -156,7 +156,8 @@ class RelayGauges:
             Reading(
                 "gauge",
                 "ketlog_queue_consumers",
-                "Workers that consume the task queue.",
+                "Consumers of the task queue: workers that have room. RabbitMQ may count one twice "
+                "that has just changed how much it takes.",
                 lambda: None if self.leader is None else self.leader.queue_consumers,
             ),
             Reading(
