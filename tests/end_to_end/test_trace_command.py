@@ -1,10 +1,6 @@
 """`make trace` finds a task by any of its ids and shows it, recorded or not."""
 
-import asyncio
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +9,8 @@ import pytest
 
 from tests.support import tasks
 from tests.support.client import Client
-from tests.support.processes import ROOT, System, system
+from tests.support.processes import System, system
+from tests.support.trace_command import run_trace
 from tests.support.waiting import eventually
 
 
@@ -28,16 +25,7 @@ class Stack:
         return self._processes.api_url
 
     async def trace(self, *arguments: str, width: int = 160) -> tuple[int, str]:
-        outcome = await asyncio.to_thread(
-            subprocess.run,
-            [sys.executable, "-m", "service.trace", *arguments],
-            cwd=ROOT,
-            env=os.environ | {"DATABASE_URL": self._processes.database_url, "COLUMNS": str(width)},
-            capture_output=True,
-            text=True,
-            timeout=30,
-        )
-        return outcome.returncode, outcome.stdout + outcome.stderr
+        return await run_trace(self._processes.database_url, *arguments, width=width)
 
     async def shown(self, wanted: str, *names: str) -> str:
         """What the command prints once it shows all these."""

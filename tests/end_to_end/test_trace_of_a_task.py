@@ -11,10 +11,12 @@ import pytest
 from infrastructure.postgres.connect import Database
 from infrastructure.postgres.traces import PostgresTraces
 from infrastructure.telemetry.otlp_json import decode_attributes
+from tests import servers
 from tests.support import tasks
 from tests.support.client import Client
 from tests.support.dispatcher import LONG
 from tests.support.processes import System, system
+from tests.support.trace_command import run_trace
 from tests.support.waiting import eventually
 
 TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -136,6 +138,48 @@ async def test_a_task_whose_worker_died_once_is_one_trace_with_both_attempts(
         "ProcessingStarted",
         "TaskCompleted",
     ]
+    code, shown = await run_trace(processes.database_url, "who asks")
+    assert code == 0
+    assert TRACE_ID in shown
+    for note in ("attempt 1, worker_lost", "attempt 2, completed", "TaskRequeued", "on heir"):
+        assert note in shown
+    # One waterfall: all of it hangs below the submission.
+    left = [line for line in shown.splitlines() if line[:1].strip() and " api " in line]
+    assert [line.split()[0] for line in left] == ["POST"]
+
+
+async def test_a_trace_survives_the_restart_of_everything_between_submission_and_run(
+    processes: System,
+    traces: PostgresTraces,
+    postgres_server: servers.DatabaseServer,
+    rabbitmq_server: servers.BrokerServer,
+) -> None:
+    processes.wait_ready()
+    async with Client(processes.api_url) as client:
+        answer = await client.post({"circuit": tasks.BELL}, traceparent=TRACEPARENT)
+    await recorded(
+        traces, TRACE_ID, {"POST /tasks": 1, "append events": 1, "send quantum_tasks": 1}
+    )
+    for process in list(processes.processes.values()):
+        assert await asyncio.to_thread(process.stop) == 0
+    for server in (rabbitmq_server, postgres_server):
+        await asyncio.to_thread(server.stop)
+        await asyncio.to_thread(server.start)
+    for process in processes.processes.values():
+        process.start()
+    processes.worker()
+    processes.wait_ready()
+    async with Client(processes.api_url) as client:
+        await client.ended(answer.json()["task_id"])
+    wanted = {"process quantum_tasks": 1, "claim": 1, "run": 1, "append events": 3}
+    spans = await recorded(traces, TRACE_ID, wanted)
+    by_id = {span["spanId"]: span for span in spans}
+    (post,) = named(spans, "POST /tasks")
+    for span in spans:
+        assert span is post or span["parentSpanId"] in by_id, f"orphan: {span}"
+    (attempt,) = named(spans, "process quantum_tasks")
+    assert attempt["parentSpanId"] == post["spanId"]
+    assert attempt["links"][0]["spanId"] == named(spans, "send quantum_tasks")[-1]["spanId"]
 
 
 async def test_tasks_that_share_a_transaction_are_linked_to_its_span(
