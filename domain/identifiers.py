@@ -32,10 +32,21 @@ def task_id_for_key(tenant: str, key: str) -> UUID:
 
     Both parts are length-prefixed: no two (tenant, key) pairs share their bytes.
     """
-    digest = hashlib.sha256(b"ketlog/idempotency-key/1")
-    for part in (tenant, key):
-        encoded = part.encode()
-        digest.update(len(encoded).to_bytes(4, "big") + encoded)
+    return _derived(b"ketlog/idempotency-key/1", tenant.encode(), key.encode())
+
+
+def event_id_for_key(task_id: UUID, key: str) -> UUID:
+    """Derive the id of the event that a request on a task causes from its idempotency key (UUIDv8).
+
+    So the event itself shows that the request was carried out before.
+    """
+    return _derived(b"ketlog/event-of-key/1", task_id.bytes, key.encode())
+
+
+def _derived(purpose: bytes, *parts: bytes) -> UUID:
+    digest = hashlib.sha256(purpose)
+    for part in parts:
+        digest.update(len(part).to_bytes(4, "big") + part)
     bits = int.from_bytes(digest.digest()[:16], "big")
     bits &= ~(0xF << 76) & ~(0b11 << 62)
     return UUID(int=bits | _VERSION_8 | _VARIANT)

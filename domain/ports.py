@@ -88,6 +88,7 @@ class TaskView:
         result: the counts as JSON text, exactly as stored; `None` before the end or after erasure.
         memory: the per-shot outcomes as JSON text, if they were asked for.
         execution: how the run was made, once it completed, as JSON text exactly as stored.
+        cancel_reason: why the task was cancelled, if it was; empty where nobody said.
         reproductions: the newest `SHOWN_REPRODUCTIONS` times that the run was made again to compare
             results, oldest first.
         erased: which of `result` and `memory` there was and is no more.
@@ -108,6 +109,7 @@ class TaskView:
     result: bytes | None
     memory: bytes | None
     execution: bytes | None
+    cancel_reason: str | None = None
     reproductions: Sequence[Reproduction] = ()
     erased: Sequence[PayloadKind] = ()
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 
 from domain.codec import to_json
-from domain.events import TaskCompleted
+from domain.events import TaskCancelled, TaskCompleted
 from domain.log import RecordedEvent
 from domain.payloads import PayloadKind
 from domain.ports import SHOWN_REPRODUCTIONS, TaskView
@@ -43,6 +43,7 @@ def view_of(
         result=None if completion is None else contents.get(PayloadKind.RESULT),
         memory=None if completion is None else contents.get(PayloadKind.MEMORY),
         execution=None if completion is None else to_json(completion.execution).encode(),
+        cancel_reason=cancel_reason(events),
         reproductions=reproductions(events),
         erased=erased(completion, contents),
     )
@@ -54,6 +55,12 @@ def completion_of(events: Sequence[RecordedEvent]) -> TaskCompleted | None:
         if isinstance(recorded.event, TaskCompleted):
             return recorded.event
     return None
+
+
+def cancel_reason(events: Sequence[RecordedEvent]) -> str | None:
+    """Return why the task was cancelled, if it was."""
+    last = events[-1].event
+    return last.reason if isinstance(last, TaskCancelled) else None
 
 
 def reproductions(events: Sequence[RecordedEvent]) -> list[Reproduction]:

@@ -27,7 +27,7 @@ from domain.payloads import Payload, PayloadKind
 from domain.ports import Dispatched, ExpiredLease, OutboxRow, Pause, TaskView
 from domain.projection import Change, change_of, status_history
 from domain.status import Status
-from domain.view import completion_of, erased, reproductions
+from domain.view import cancel_reason, completion_of, erased, reproductions
 
 
 @dataclass(slots=True)
@@ -148,6 +148,7 @@ class MemoryStore:
             result=contents.get(PayloadKind.RESULT),
             memory=contents.get(PayloadKind.MEMORY),
             execution=None if completion is None else to_json(completion.execution).encode(),
+            cancel_reason=cancel_reason(events),
             reproductions=reproductions(events),
             erased=erased(completion, contents),
         )

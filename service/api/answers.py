@@ -24,15 +24,16 @@ def moment(time: datetime) -> str:
     return time.isoformat(timespec="milliseconds")[:23] + "Z"
 
 
-async def send_json(send: Send, body: bytes, status: int = 200) -> None:
-    """Answer with JSON that nobody may keep."""
-    await send(
-        {
-            "type": "http.response.start",
-            "status": status,
-            "headers": [_JSON, (b"content-length", b"%d" % len(body)), _NO_STORE],
-        }
-    )
+async def send_json(send: Send, body: bytes, status: int = 200, *, replayed: bool = False) -> None:
+    """Answer with JSON that nobody may keep.
+
+    Args:
+        replayed: an earlier request with the same key did what this one asks for.
+    """
+    headers = [_JSON, (b"content-length", b"%d" % len(body)), _NO_STORE]
+    if replayed:
+        headers.append(_REPLAYED)
+    await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 
 
@@ -76,10 +77,7 @@ def _fields(view: TaskView) -> Iterator[tuple[bytes, bytes]]:
     yield b"shots", b"%d" % view.shots
     yield b"attempt", b"%d" % view.attempt
     yield b"version", b"%d" % view.version
-    if view.error_code is not None:
-        yield b"error_code", _text(view.error_code)
-    if view.error_message is not None:
-        yield b"error_message", _text(view.error_message)
+    yield from _reasons(view)
     if view.execution is not None:
         yield b"execution", view.execution
     if view.memory is not None:
@@ -88,6 +86,15 @@ def _fields(view: TaskView) -> Iterator[tuple[bytes, bytes]]:
         yield b"reproductions", _reproductions(view)
     if view.erased:
         yield b"erased", to_json(view.erased).encode()
+
+
+def _reasons(view: TaskView) -> Iterator[tuple[bytes, bytes]]:
+    if view.error_code is not None:
+        yield b"error_code", _text(view.error_code)
+    if view.error_message is not None:
+        yield b"error_message", _text(view.error_message)
+    if view.cancel_reason:
+        yield b"cancel_reason", _text(view.cancel_reason)
 
 
 def _history(view: TaskView) -> bytes:

@@ -13,6 +13,7 @@ from service.api import docs
 from service.api.admission import Admission
 from service.api.backlog import Backlog
 from service.api.body import BodyLimits
+from service.api.cancel import CancelEndpoint, OnCancelled
 from service.api.correlation import Correlation
 from service.api.cors import Cors
 from service.api.events import LogEndpoint, TaskEventsEndpoint
@@ -42,6 +43,7 @@ class Adapters:
 
     Attributes:
         backlog: judges whether one more task may wait; `None` where any number may.
+        on_cancelled: see `CancelEndpoint`.
     """
 
     appender: Appender
@@ -53,6 +55,7 @@ class Adapters:
     database: DatabaseState
     broker: QueueState
     backlog: Backlog | None = None
+    on_cancelled: OnCancelled = lambda _worker_id, _task_id: None
 
 
 def create_app(
@@ -84,6 +87,13 @@ def create_app(
     status = StatusEndpoint(
         adapters.queries, adapters.log, adapters.history, admission, deadline_seconds=deadline
     )
+    cancel = CancelEndpoint(
+        adapters.appender,
+        adapters.log,
+        admission,
+        deadline_seconds=deadline,
+        on_cancelled=adapters.on_cancelled,
+    )
     task_events = TaskEventsEndpoint(adapters.history, admission, deadline_seconds=deadline)
     whole_log = LogEndpoint(adapters.history, admission, deadline_seconds=deadline)
     proof = ProofEndpoint(
@@ -97,6 +107,7 @@ def create_app(
         [
             Route("/tasks", submit, methods=["POST"]),
             Route("/tasks/{task_id}", status, methods=["GET"]),
+            Route("/tasks/{task_id}/cancel", cancel, methods=["POST"]),
             Route("/tasks/{task_id}/events", task_events, methods=["GET"]),
             Route("/tasks/{task_id}/proof", proof, methods=["GET"]),
             Route("/events", whole_log, methods=["GET"]),

@@ -25,7 +25,7 @@ class BodyLimits:
     """Sizes in bytes.
 
     Attributes:
-        circuit: the circuit's text in UTF-8.
+        circuit: the circuit's text in UTF-8; 0 where there is none in the body.
         plain: a body whose circuit needs no escapes.
         hard: what no acceptable body can exceed.
     """
@@ -42,6 +42,11 @@ class BodyLimits:
             plain=max_circuit_bytes + ENVELOPE_BYTES,
             hard=max_circuit_bytes * LONGEST_ESCAPE + ENVELOPE_BYTES,
         )
+
+    @classmethod
+    def without_circuit(cls) -> "BodyLimits":
+        """Return the limits of a body that says only a few words."""
+        return cls(circuit=0, plain=ENVELOPE_BYTES, hard=ENVELOPE_BYTES)
 
 
 def require_json(headers: Mapping[bytes, bytes]) -> None:
@@ -127,12 +132,16 @@ async def discard_body(
 
 def too_large(limits: BodyLimits) -> Problem:
     """Return the answer to a body that is larger than any acceptable one."""
+    field, most, detail = "body", limits.hard, f"The body may have {limits.hard} bytes."
+    if limits.circuit:
+        field, most = "circuit", limits.circuit
+        detail = f"A circuit may have {most} bytes, and the whole body {ENVELOPE_BYTES} more."
     return Problem(
         413,
         "body-too-large",
         "Body too large",
-        f"A circuit may have {limits.circuit} bytes, and the whole body {ENVELOPE_BYTES} more.",
-        errors=[FieldProblem("circuit", f"must have at most {limits.circuit} bytes")],
+        detail,
+        errors=[FieldProblem(field, f"must have at most {most} bytes")],
     )
 
 

@@ -11,7 +11,10 @@ from service.api.models import (
 from service.api.problems import TYPE_PREFIX
 
 
-def _problem(status: int, kind: str, title: str, detail: str, **members: Any) -> dict[str, Any]:
+def problem_example(
+    status: int, kind: str, title: str, detail: str, **members: Any
+) -> dict[str, Any]:
+    """Return an example of a problem document, under the name of its kind."""
     return {
         kind: {
             "summary": title,
@@ -149,6 +152,32 @@ FAILED: dict[str, Any] = {
         },
     }
 }
+CANCELLED: dict[str, Any] = {
+    "cancelled": {
+        "summary": "Cancelled while it ran",
+        "value": {
+            "task_id": EXAMPLE_ID,
+            "status": "cancelled",
+            "submitted_at": "2025-12-28T14:30:00.123Z",
+            "started_at": "2025-12-28T14:30:00.131Z",
+            "completed_at": "2025-12-28T14:30:07.000Z",
+            "status_history": [
+                _CREATED,
+                _STARTED,
+                {
+                    "status": "cancelled",
+                    "transitioned_at": "2025-12-28T14:30:07.000Z",
+                    "notes": "Task cancelled",
+                },
+            ],
+            "correlation_id": EXAMPLE_CORRELATION_ID,
+            "shots": 1024,
+            "attempt": 1,
+            "version": 3,
+            "cancel_reason": "the calibration was wrong",
+        },
+    }
+}
 HEALTHY: dict[str, Any] = {
     "healthy": {
         "summary": "All is well",
@@ -190,7 +219,7 @@ HEALTHY: dict[str, Any] = {
 PROBLEMS: dict[str, tuple[str, dict[str, Any]]] = {
     "MalformedRequest": (
         "The body is no JSON, or a header cannot be used.",
-        _problem(
+        problem_example(
             HTTPStatus.BAD_REQUEST,
             "malformed-json",
             "Malformed JSON",
@@ -200,7 +229,7 @@ PROBLEMS: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "NotFound": (
         "There is no such task.",
-        _problem(
+        problem_example(
             HTTPStatus.NOT_FOUND,
             "no-such-task",
             "Task not found",
@@ -210,7 +239,7 @@ PROBLEMS: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "RequestTimeout": (
         "The body did not arrive in time.",
-        _problem(
+        problem_example(
             HTTPStatus.REQUEST_TIMEOUT,
             "request-timeout",
             "Request timeout",
@@ -219,7 +248,7 @@ PROBLEMS: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "BodyTooLarge": (
         "The body is larger than any acceptable one.",
-        _problem(
+        problem_example(
             HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
             "body-too-large",
             "Body too large",
@@ -229,7 +258,7 @@ PROBLEMS: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "UnsupportedMediaType": (
         "The body does not say that it is JSON.",
-        _problem(
+        problem_example(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
             "unsupported-media-type",
             "Unsupported media type",
@@ -239,7 +268,7 @@ PROBLEMS: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "InvalidRequest": (
         "Fields are missing, unknown or out of range, or the key was used for another body.",
-        _problem(
+        problem_example(
             HTTPStatus.UNPROCESSABLE_ENTITY,
             "invalid-request",
             "Invalid request",
@@ -248,7 +277,7 @@ PROBLEMS: dict[str, tuple[str, dict[str, Any]]] = {
                 {"field": "shots", "message": "Input should be greater than or equal to 1"},
             ],
         )
-        | _problem(
+        | problem_example(
             HTTPStatus.UNPROCESSABLE_ENTITY,
             "idempotency-key-reused",
             "Idempotency-Key reused",
@@ -260,7 +289,7 @@ PROBLEMS: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "InternalError": (
         "A fault of the service.",
-        _problem(
+        problem_example(
             HTTPStatus.INTERNAL_SERVER_ERROR,
             "internal-error",
             "Internal error",
@@ -271,7 +300,7 @@ PROBLEMS: dict[str, tuple[str, dict[str, Any]]] = {
     "TooManyRequests": (
         "This client asks too often (where the service limits that). Try again after "
         "`Retry-After` seconds.",
-        _problem(
+        problem_example(
             HTTPStatus.TOO_MANY_REQUESTS,
             "rate-limited",
             "Too many requests",
@@ -282,13 +311,13 @@ PROBLEMS: dict[str, tuple[str, dict[str, Any]]] = {
     "Unavailable": (
         "Something the service needs is away, or it has too much to do. Try again after "
         "`Retry-After` seconds.",
-        _problem(
+        problem_example(
             HTTPStatus.SERVICE_UNAVAILABLE,
             "store-unavailable",
             "The task store is away",
             "PostgreSQL cannot be reached, so nothing was stored. Send the request again.",
         )
-        | _problem(
+        | problem_example(
             HTTPStatus.SERVICE_UNAVAILABLE,
             "outcome-unknown",
             "The outcome is not known",
@@ -297,7 +326,7 @@ PROBLEMS: dict[str, tuple[str, dict[str, Any]]] = {
             outcome="unknown",
             task_id=EXAMPLE_ID,
         )
-        | _problem(
+        | problem_example(
             HTTPStatus.SERVICE_UNAVAILABLE,
             "backlog-full",
             "Too many tasks wait",

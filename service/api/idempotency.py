@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from uuid import UUID
 
 from domain.events import TaskSubmitted
 from domain.log import Append, History, RecordedEvent
@@ -39,16 +40,25 @@ def first_submission(history: History, repeated: Append) -> RecordedEvent:
     """
     first = history.events[0]
     if not _same(first.event, repeated, history.payloads):
-        raise Problem(
-            422,
-            "idempotency-key-reused",
-            "Idempotency-Key reused",
-            f"This key belongs to task {first.task_id}, which was submitted with another body. "
-            "Repeat that body, or use a new key.",
-            errors=[FieldProblem("Idempotency-Key", "was used with another body")],
-            members={"task_id": str(first.task_id)},
-        )
+        raise key_reused(first.task_id, "submitted")
     return first
+
+
+def key_reused(task_id: UUID, done: str) -> Problem:
+    """Return the answer to a request whose key was used with another body.
+
+    Args:
+        done: what was done to the task then.
+    """
+    return Problem(
+        422,
+        "idempotency-key-reused",
+        "Idempotency-Key reused",
+        f"This key belongs to task {task_id}, which was {done} with another body. "
+        "Repeat that body, or use a new key.",
+        errors=[FieldProblem("Idempotency-Key", "was used with another body")],
+        members={"task_id": str(task_id)},
+    )
 
 
 def _same(event: object, repeated: Append, stored: Mapping[str, Payload]) -> bool:

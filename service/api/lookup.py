@@ -8,7 +8,7 @@ from uuid import UUID
 
 from starlette.types import Scope
 
-from domain.errors import StoreUnavailable
+from domain.errors import InvalidEvent, StoreUnavailable
 from service.api.problems import FieldProblem, Problem, invalid_request
 
 T = TypeVar("T")
@@ -47,4 +47,15 @@ def no_such_task(task_id: UUID) -> Problem:
         "Task not found",
         f"There is no task {task_id}. Its id is in the answer to the submission.",
         errors=[FieldProblem("task_id", "is not the id of any task")],
+    )
+
+
+def unreadable_history(task_id: UUID, error: InvalidEvent) -> Problem:
+    """Return the answer about a task whose stored events make no sense."""
+    return Problem(
+        500,
+        "unreadable-history",
+        "History not readable",
+        f"The events of task {task_id} are not what this service wrote: {error}. "
+        "`make verify` tells what was changed.",
     )

@@ -15,6 +15,7 @@ from domain.status import Status
 
 DEFAULT_SHOTS = 1024
 MAX_PARAMETERS = 1_000
+MAX_REASON_CHARACTERS = 500
 _SMALLEST, _LARGEST = -(2**63), 2**64 - 1
 
 QUICKSTART_CIRCUIT = "OPENQASM 3; qubit q; h q; measure q;"
@@ -119,6 +120,19 @@ def limited_submission(max_shots: int, max_circuit_bytes: int) -> type[SubmitTas
     return Limited
 
 
+class CancelTask(BaseModel):
+    """Why a task is cancelled."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    reason: str | None = Field(
+        None,
+        max_length=MAX_REASON_CHARACTERS,
+        description="Kept in the task's history and shown as `cancel_reason`.",
+        examples=["the calibration was wrong"],
+    )
+
+
 class _Answer(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
@@ -211,6 +225,9 @@ class TaskStatus(_Answer):
     error_code: str = Field(default="", description="Why it failed, for programs.")
     error_message: str = Field(
         default="", description="Why it failed, with line and column where they are known."
+    )
+    cancel_reason: str = Field(
+        default="", description="Why it was cancelled, if that was said; never an error."
     )
     execution: dict[str, Any] = Field(
         default={}, description="How it was run: seed, method, versions, durations, hashes."

@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from domain import __version__
 from service.api.examples import (
+    CANCELLED,
     COMPLETED,
     FAILED,
     HEALTHY,
@@ -20,6 +21,7 @@ from service.api.examples import (
     SUBMITTED,
 )
 from service.api.models import (
+    CancelTask,
     Health,
     Probe,
     ProblemDocument,
@@ -33,6 +35,7 @@ from service.api.openapi_audit import (
     AUDIT_PARAMETERS,
     AUDIT_PATHS,
 )
+from service.api.openapi_cancel import CANCEL_PATHS, CANCEL_PROBLEMS
 from service.api.openapi_parts import COMMON_PARAMETERS, LOOKUP_PROBLEMS, Json, json_content, ref
 from service.api.problems import MEDIA_TYPE
 
@@ -69,6 +72,7 @@ def openapi_document(submission: type[SubmitTask]) -> Json:
         "paths": {
             "/tasks": {"post": _submit()},
             "/tasks/{task_id}": {"get": _status()},
+            **CANCEL_PATHS,
             **AUDIT_PATHS,
             "/health": {"get": _health()},
             "/livez": {"get": _livez()},
@@ -76,7 +80,7 @@ def openapi_document(submission: type[SubmitTask]) -> Json:
         },
         "components": {
             "schemas": _schemas(submission),
-            "responses": {name: _problem(name) for name in PROBLEMS},
+            "responses": {name: _problem(name) for name in _PROBLEMS},
             "headers": _HEADERS,
             "parameters": _PARAMETERS | AUDIT_PARAMETERS,
         },
@@ -141,7 +145,7 @@ def _status() -> Json:
             "200": {
                 "description": "The task.",
                 "headers": {"X-Correlation-ID": ref("headers", "X-Correlation-ID")},
-                "content": json_content(TaskStatus, PENDING | COMPLETED | FAILED),
+                "content": json_content(TaskStatus, PENDING | COMPLETED | FAILED | CANCELLED),
             },
             **LOOKUP_PROBLEMS,
         },
@@ -187,6 +191,7 @@ def _readyz() -> Json:
 def _schemas(submission: type[SubmitTask]) -> Json:
     models: list[tuple[type[BaseModel], Any]] = [
         (submission, "validation"),
+        (CancelTask, "validation"),
         (TaskSubmitted, "validation"),
         (TaskStatus, "validation"),
         *((model, "validation") for model in AUDIT_MODELS),
@@ -197,7 +202,7 @@ def _schemas(submission: type[SubmitTask]) -> Json:
     _names, schema = models_json_schema(models, ref_template="#/components/schemas/{model}")
     definitions: Json = schema["$defs"]
     for name, definition in definitions.items():
-        if name != SubmitTask.__name__:
+        if name not in {SubmitTask.__name__, CancelTask.__name__}:
             # Answers may get more fields one day; clients must not be told otherwise.
             definition.pop("additionalProperties", None)
     for name in ("TaskStatus", "ProblemDocument", *ANSWERS_WITH_ABSENT_FIELDS):
@@ -208,7 +213,7 @@ def _schemas(submission: type[SubmitTask]) -> Json:
 
 
 def _problem(name: str) -> Json:
-    description, examples = PROBLEMS[name]
+    description, examples = _PROBLEMS[name]
     headers = {"X-Correlation-ID": ref("headers", "X-Correlation-ID")}
     if name in {"Unavailable", "TooManyRequests"}:
         headers["Retry-After"] = ref("headers", "Retry-After")
@@ -223,6 +228,7 @@ def _problem(name: str) -> Json:
     }
 
 
+_PROBLEMS = PROBLEMS | CANCEL_PROBLEMS
 _PARAMETERS: Json = {
     "TaskId": {
         "name": "task_id",
@@ -234,7 +240,7 @@ _PARAMETERS: Json = {
     "IdempotencyKey": {
         "name": "Idempotency-Key",
         "in": "header",
-        "description": "Makes retries safe: the same key and body give the same task and answer, "
+        "description": "Makes retries safe: the same key and body give the same answer, "
         "also at the same time; another body is refused.",
         "schema": {"type": "string", "pattern": "^[ -~]{1,255}$"},
     },
@@ -257,7 +263,7 @@ _HEADERS: Json = {
         "schema": {"type": "string", "format": "uri-reference"},
     },
     "Idempotency-Replayed": {
-        "description": "`true` when an earlier request with this key had made the task.",
+        "description": "`true` when an earlier request with this key had done what was asked for.",
         "schema": {"type": "string", "enum": ["true"]},
     },
     "X-Correlation-ID": {"description": "Of this request.", "schema": {"type": "string"}},

@@ -17,7 +17,7 @@ from domain.log import StoredEvent
 from domain.ports import EventLog, HistoryQueries, TaskView
 from domain.view import view_of
 from service.api.answers import moment
-from service.api.lookup import no_such_task
+from service.api.lookup import no_such_task, unreadable_history
 from service.api.parameters import (
     MAX_VERSION,
     end_of_moment,
@@ -65,7 +65,7 @@ async def view_at(log: EventLog, history: HistoryQueries, task_id: UUID, asked: 
     try:
         view = view_of([recorded(stored) for stored in known], await history.outcome(task_id))
     except InvalidEvent as error:
-        raise _unreadable(task_id, error) from error
+        raise unreadable_history(task_id, error) from error
     if view is None:
         raise no_such_task(task_id)
     return view
@@ -93,14 +93,4 @@ def _not_yet(task_id: UUID, stream: Sequence[StoredEvent], asked: Moment) -> Pro
         "Task not found at that time",
         f"Task {task_id} was submitted at {submitted_at}. Ask for that time or a later one.",
         errors=[FieldProblem("as_of", f"is before the submission at {submitted_at}")],
-    )
-
-
-def _unreadable(task_id: UUID, error: InvalidEvent) -> Problem:
-    return Problem(
-        500,
-        "unreadable-history",
-        "History not readable",
-        f"The events of task {task_id} are not what this service wrote: {error}. "
-        "`make verify` tells what was changed.",
     )

@@ -1,6 +1,6 @@
 """From the bytes of a body to a validated submission, or to the problem with it."""
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from domain.codec import to_json
@@ -13,7 +13,6 @@ from service.api.problems import FieldProblem, Problem, invalid_request
 
 MAX_PARAMETER_BYTES = 64 * 1024
 _MAX_FIELD_CHARACTERS = 100
-_UNKNOWN_FIELD = "unknown field; the fields are " + ", ".join(SubmitTask.model_fields)
 
 
 def parse_submission(body: bytes, model: type[SubmitTask], limits: BodyLimits) -> SubmitTask:
@@ -27,7 +26,7 @@ def parse_submission(body: bytes, model: type[SubmitTask], limits: BodyLimits) -
     except ValidationError as error:
         if len(body) > limits.plain:
             raise too_large(limits) from None
-        raise _problem(error, body) from None
+        raise validation_problem(error, body, SubmitTask) from None
 
 
 def circuit_payload(circuit: str, body_size: int, limits: BodyLimits) -> Payload:
@@ -70,7 +69,8 @@ def run_options(task: SubmitTask) -> RunOptions:
     )
 
 
-def _problem(error: ValidationError, body: bytes) -> Problem:
+def validation_problem(error: ValidationError, body: bytes, model: type[BaseModel]) -> Problem:
+    """Return what is wrong with a body that a model refuses: 400 or 422."""
     details = error.errors(include_url=False, include_context=False, include_input=False)
     first = details[0]
     if first["type"] == "json_invalid":
@@ -78,7 +78,7 @@ def _problem(error: ValidationError, body: bytes) -> Problem:
     by_field: dict[str, FieldProblem] = {}
     for detail in details:
         field = _field(detail)
-        by_field.setdefault(field, FieldProblem(field, _message(detail)))
+        by_field.setdefault(field, FieldProblem(field, _message(detail, model)))
     return invalid_request(list(by_field.values()))
 
 
@@ -102,10 +102,10 @@ def _field(detail: ErrorDetails) -> str:
     return name if len(name) <= _MAX_FIELD_CHARACTERS else name[:_MAX_FIELD_CHARACTERS] + "…"
 
 
-def _message(detail: ErrorDetails) -> str:
+def _message(detail: ErrorDetails, model: type[BaseModel]) -> str:
     match detail["type"]:
         case "extra_forbidden":
-            return _UNKNOWN_FIELD
+            return "unknown field; the fields are " + ", ".join(model.model_fields)
         case "model_type" | "model_attributes_type":
             return "must be a JSON object"
         case _:

@@ -53,6 +53,18 @@ async def test_a_failure_shows_its_reason_and_place(store: Store) -> None:
     assert view.history[-1].notes == "Task failed: parse_error"
 
 
+async def test_a_cancelled_task_shows_why(store: Store) -> None:
+    task = await tasks.processing(store.log)
+    running = await store.queries.view(task.task_id)
+    await tasks.put(store.log, tasks.following(task, Cancel("no longer needed")))
+    view = await store.queries.view(task.task_id)
+    assert running is not None
+    assert view is not None
+    assert (running.cancel_reason, view.cancel_reason) == (None, "no longer needed")
+    assert (view.status, view.error_code, view.error_message) == (Status.CANCELLED, None, None)
+    assert view.history[-1].notes == "Task cancelled"
+
+
 async def test_a_requeued_task_has_not_started(store: Store) -> None:
     task = await tasks.processing(store.log)
     lost = GiveUp(1, RequeueReason.WORKER_LOST, "its lease ran out")

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 import httpx2
 
@@ -39,6 +40,7 @@ class InProcessApi:
 
     Attributes:
         committed: the batches that were stored, in order.
+        stopped: workers that were told of a cancellation, and of which task's.
     """
 
     http: httpx2.AsyncClient
@@ -48,6 +50,7 @@ class InProcessApi:
     broker: FakeProbe
     health: Health
     committed: list[Sequence[Append]]
+    stopped: list[tuple[str, UUID]]
 
     async def submit(self, body: object, **headers: str) -> httpx2.Response:
         """Post a JSON body."""
@@ -56,6 +59,10 @@ class InProcessApi:
     async def submit_bytes(self, body: bytes, **headers: str) -> httpx2.Response:
         """Post a body as it is, said to be JSON."""
         return await self.http.post("/tasks", content=body, headers=JSON | headers)
+
+    async def cancel(self, task_id: object, body: object = None, **headers: str) -> httpx2.Response:
+        """Ask for a task to be cancelled, with a JSON body if there is one."""
+        return await self.http.post(f"/tasks/{task_id}/cancel", json=body, headers=headers)
 
     async def accepted(self, body: object, **headers: str) -> dict[str, Any]:
         """Post a body that must be accepted; returns the answer."""
@@ -82,6 +89,7 @@ async def in_process_api(
     """
     store = MemoryStore()
     committed: list[Sequence[Append]] = []
+    stopped: list[tuple[str, UUID]] = []
     commits = GroupCommit(store, on_commit=committed.append)
     seals = MemorySeals(store)
     database, broker = FakeProbe(), FakeProbe()
@@ -98,13 +106,14 @@ async def in_process_api(
             database=database,
             broker=broker,
             backlog=backlog,
+            on_cancelled=lambda worker_id, task_id: stopped.append((worker_id, task_id)),
         ),
         health,
     )
     await commits.start()
     transport = httpx2.ASGITransport(app=app)
     async with httpx2.AsyncClient(transport=transport, base_url="http://api") as http:
-        yield InProcessApi(http, store, seals, database, broker, health, committed)
+        yield InProcessApi(http, store, seals, database, broker, health, committed, stopped)
     await commits.close()
 
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from service.api import docs, examples
 from service.api.models import (
+    CancelTask,
     Health,
     ProblemDocument,
     SubmitTask,
@@ -17,6 +18,7 @@ from service.api.models import (
     TaskSubmitted,
     limited_submission,
 )
+from service.api.openapi_cancel import CANCEL_PROBLEMS, CANCELLATIONS
 from tests.support.api import InProcessApi, in_process_api
 
 Json = dict[str, Any]
@@ -132,9 +134,14 @@ def test_the_document_describes_the_model_that_validates() -> None:
     [
         (limited_submission(100_000, 1_048_576), examples.SUBMISSIONS),
         (TaskSubmitted, examples.SUBMITTED),
-        (TaskStatus, examples.PENDING | examples.COMPLETED | examples.FAILED),
+        (
+            TaskStatus,
+            examples.PENDING | examples.COMPLETED | examples.FAILED | examples.CANCELLED,
+        ),
+        (CancelTask, CANCELLATIONS),
         (Health, examples.HEALTHY),
         *((ProblemDocument, samples) for _, samples in examples.PROBLEMS.values()),
+        *((ProblemDocument, samples) for _, samples in CANCEL_PROBLEMS.values()),
     ],
 )
 def test_every_example_fits_its_model(model: type[BaseModel], samples: Json) -> None:

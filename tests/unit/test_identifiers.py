@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from domain.identifiers import (
     correlation_id_of_trace,
+    event_id_for_key,
     is_correlation_id,
     is_traceparent,
     new_traceparent,
@@ -35,6 +36,15 @@ def test_an_id_of_a_key_is_a_uuid_and_stays_the_same() -> None:
     assert derived.version == 8
     # Changing this would turn every client's retry into a new task.
     assert str(derived) == "9451eaa2-029a-80e9-a5e2-b0573deeaa0d"
+
+
+def test_an_event_id_of_a_key_belongs_to_one_task_and_stays_the_same() -> None:
+    task_id = uuid.UUID(int=1)
+    derived = event_id_for_key(task_id, "order-66")
+    assert derived.version == 8
+    assert str(derived) == "70b0ce24-5844-864d-91d1-d6b0ffd3543d"
+    assert derived != event_id_for_key(uuid.UUID(int=2), "order-66")
+    assert derived != event_id_for_key(task_id, "order-67")
 
 
 @pytest.mark.parametrize("text", ["a", "abc-123 ~", "x" * 128])

@@ -4,7 +4,7 @@ SELECT
     submitted_at, started_at, completed_at, error_code, error_message,
     history.statuses, history.times, history.notes,
     result.body AS result, memory.body AS memory,
-    completion.execution, completion.has_memory,
+    completion.execution, completion.has_memory, cancellation.cancel_reason,
     comparisons.types AS comparison_types, comparisons.schema_versions AS comparison_versions,
     comparisons.data AS comparison_data, comparisons.times AS comparison_times
 FROM tasks
@@ -27,6 +27,13 @@ LEFT JOIN LATERAL (
         AND type = 'TaskCompleted'
         AND current_status = 'completed'
 ) AS completion ON true
+LEFT JOIN LATERAL (
+    SELECT data ->> 'reason' AS cancel_reason
+    FROM events
+    WHERE events.task_id = tasks.task_id
+        AND events.version = tasks.version
+        AND current_status = 'cancelled'
+) AS cancellation ON true
 LEFT JOIN LATERAL (
     SELECT
         array_agg(type ORDER BY version) AS types,

@@ -1,0 +1,204 @@
+"""`POST /tasks/{task_id}/cancel`: ends a task that has not ended."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from http import HTTPStatus
+from uuid import UUID
+
+from pydantic import ValidationError
+from starlette.types import Receive, Scope, Send
+
+from domain.codec import recorded
+from domain.errors import InvalidEvent, OutcomeUnknown, StoreUnavailable
+from domain.events import ProcessingStarted, TaskCancelled
+from domain.identifiers import event_id_for_key, uuid7
+from domain.log import Append, Appended, Metadata, RecordedEvent
+from domain.ports import Appender, EventLog
+from domain.task import Cancel, Task, decide, fold, printable
+from domain.view import view_of
+from service.api.admission import Admission
+from service.api.answers import send_json, task_status
+from service.api.body import BodyLimits, declared_size, discard_body, read_body, require_json
+from service.api.correlation import RequestContext, context_of
+from service.api.guard import STORE_RETRY_SECONDS
+from service.api.idempotency import idempotency_key, key_reused
+from service.api.lookup import no_such_task, task_id_of, unreadable_history, within
+from service.api.models import CancelTask
+from service.api.problems import Problem, unavailable
+from service.api.tasks import ACTOR
+from service.api.validation import validation_problem
+
+LIMITS = BodyLimits.without_circuit()
+
+OnCancelled = Callable[[str, UUID], None]
+
+
+class CancelEndpoint:
+    """Records that a task is cancelled, and answers with the task as it is then.
+
+    Args:
+        deadline_seconds: longest wait for the event log, however often the task moves meanwhile.
+        on_cancelled: called with the id of the worker that runs a task, when the task is cancelled.
+    """
+
+    def __init__(
+        self,
+        appender: Appender,
+        log: EventLog,
+        admission: Admission,
+        *,
+        deadline_seconds: float,
+        on_cancelled: OnCancelled,
+    ) -> None:
+        self._appender = appender
+        self._log = log
+        self._admission = admission
+        self._deadline = deadline_seconds
+        self._on_cancelled = on_cancelled
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        context = context_of(scope)
+        headers = context.headers
+        try:
+            task_id = task_id_of(scope)
+            key = idempotency_key(headers)
+            size = declared_size(headers, LIMITS)
+            if size:
+                require_json(headers)
+            self._admission.enter(size)
+        except Problem as problem:
+            raise await discard_body(headers, receive, problem) from None
+        try:
+            reason = _reason(await read_body(receive, LIMITS))
+            events, replayed = await self._cancel(task_id, reason, key, context)
+        finally:
+            self._admission.leave(size)
+        view = view_of(events, {})
+        if view is None:
+            raise no_such_task(task_id)
+        await send_json(send, task_status(view), replayed=replayed)
+
+    async def _cancel(
+        self, task_id: UUID, reason: str, key: str | None, context: RequestContext
+    ) -> tuple[Sequence[RecordedEvent], bool]:
+        """Return the task's events with its cancellation, and whether that was there before."""
+        give_up_at = asyncio.get_running_loop().time() + self._deadline
+        event_id = uuid7() if key is None else event_id_for_key(task_id, key)
+        while True:
+            left = give_up_at - asyncio.get_running_loop().time()
+            if left <= 0:
+                raise StoreUnavailable("the task moved on again and again")
+            events, task = await self._load(task_id, left)
+            if _is_repeated(events, event_id, reason):
+                # The first request may have got no further than this.
+                self._stop_run(events[:-1])
+                return events, True
+            append = _append(task, event_id, reason, context)
+            stored = await self._store(append, left, replayable=key is not None)
+            # A claim or an outcome may have been faster: look again, and decide again.
+            if stored is not None:
+                self._stop_run(events)
+                return (*events, stored), False
+
+    async def _load(self, task_id: UUID, seconds: float) -> tuple[Sequence[RecordedEvent], Task]:
+        stream = await within(seconds, self._log.stream(task_id))
+        try:
+            events = tuple(map(recorded, stream))
+            task = fold(events)
+        except InvalidEvent as error:
+            raise unreadable_history(task_id, error) from error
+        if task is None:
+            raise no_such_task(task_id)
+        return events, task
+
+    async def _store(
+        self, append: Append, seconds: float, *, replayable: bool
+    ) -> RecordedEvent | None:
+        """Store the cancellation; `None` where the task has moved on."""
+        try:
+            result = await self._appender.append(append, seconds)
+        except OutcomeUnknown:
+            raise _outcome_unknown(append.task_id, replayable=replayable) from None
+        if not isinstance(result, Appended):
+            return None
+        return RecordedEvent(
+            event_id=result.event_id,
+            task_id=append.task_id,
+            version=result.version,
+            event=append.event,
+            metadata=append.metadata,
+            recorded_at=result.recorded_at,
+        )
+
+    def _stop_run(self, before: Sequence[RecordedEvent]) -> None:
+        """Tell the worker that holds the task, if one does."""
+        claim = before[-1].event
+        if isinstance(claim, ProcessingStarted):
+            self._on_cancelled(claim.worker_id, before[-1].task_id)
+
+
+def _reason(body: bytes) -> str:
+    if not body.strip():
+        return ""
+    try:
+        return CancelTask.model_validate_json(body).reason or ""
+    except ValidationError as error:
+        raise validation_problem(error, body, CancelTask) from None
+
+
+def _is_repeated(events: Sequence[RecordedEvent], event_id: UUID, reason: str) -> bool:
+    """Tell whether an earlier request with this key has cancelled the task.
+
+    Raises:
+        Problem: 422, that request gave another reason.
+    """
+    last = events[-1]
+    if last.event_id != event_id:
+        return False
+    if last.event != TaskCancelled(printable(reason)):
+        raise key_reused(last.task_id, "cancelled")
+    return True
+
+
+def _append(task: Task, event_id: UUID, reason: str, context: RequestContext) -> Append:
+    """Return what cancels a task; raises `Problem` (409) where it has ended."""
+    if task.status.terminal:
+        raise _has_ended(task)
+    return Append(
+        task_id=task.task_id,
+        expected_version=task.version,
+        event=decide(task, Cancel(reason)),
+        metadata=Metadata(
+            task.metadata.correlation_id, context.traceparent, ACTOR, task.last_event_id
+        ),
+        event_id=event_id,
+    )
+
+
+def _has_ended(task: Task) -> Problem:
+    return Problem(
+        HTTPStatus.CONFLICT,
+        "task-has-ended",
+        "Task has ended",
+        f"Task {task.task_id} is {task.status} and cannot be cancelled any more. "
+        f"What came of it is at /tasks/{task.task_id}.",
+        members={"task_id": str(task.task_id), "current_status": task.status},
+    )
+
+
+def _outcome_unknown(task_id: UUID, *, replayable: bool) -> Problem:
+    advice = (
+        "Send the request again with the same Idempotency-Key."
+        if replayable
+        else f"Send the request again; 409 says then that it was cancelled, or look at "
+        f"/tasks/{task_id}."
+    )
+    return unavailable(
+        "outcome-unknown",
+        "The outcome is not known",
+        f"The connection to PostgreSQL broke while the cancellation was being stored. {advice}",
+        retry_after=STORE_RETRY_SECONDS,
+        outcome="unknown",
+        task_id=str(task_id),
+    )
