@@ -19,6 +19,8 @@ AUDIT := $(PYTHON) -m infrastructure.local.with_env $(PYTHON) -m service.audit
 OPERATE := $(PYTHON) -m infrastructure.local.with_env $(PYTHON) -m service.operate
 FOLLOW ?= auto
 FORCE ?=
+ONLY ?=
+QUICK ?=
 SQL ?=
 ARGS ?=
 DIR ?=
@@ -175,6 +177,12 @@ lock: setup ## Pin the dependencies of pyproject.toml anew, with hashes
 	  pyproject.toml -o requirements.lock
 	@$(VENV)/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
 	  --all-extras pyproject.toml -o requirements-dev.lock
+
+.PHONY: bench bench-table
+bench: setup ## Measure every row beside its baseline (ONLY=submit,status for some, QUICK=1 for a look)
+	@$(PYTHON) -m bench $(if $(ONLY),--only "$(ONLY)") $(if $(QUICK),--quick)
+bench-table: setup ## Put the figures of the last run into docs/performance.md
+	@$(PYTHON) -m bench --write-table
 
 .PHONY: fuzz-qasm
 fuzz-qasm: setup ## Throw random programs at the OpenQASM front end (MINUTES=10 SEED=1)

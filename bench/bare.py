@@ -1,13 +1,15 @@
-"""The yardstick: a bare Starlette endpoint with the API's own model, which stores nothing.
+"""The yardstick: bare Starlette endpoints with the API's own model, which store nothing.
 
-`python -m bench.bare` runs it with the uvicorn flags of the API and uvicorn's own HTTP protocol.
+`python -m bench.bare` runs them with the uvicorn flags of the API and uvicorn's own HTTP protocol.
+`BARE_ANSWER_BYTES` is the size of the body that `GET /tasks/{task_id}` answers.
 """
 
+import os
 from uuid import uuid4
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from infrastructure.settings import ApiSettings, read_settings
@@ -16,6 +18,7 @@ from service.api.models import limited_submission
 
 _SETTINGS = read_settings(ApiSettings)
 _MODEL = limited_submission(_SETTINGS.max_shots, _SETTINGS.max_circuit_bytes)
+_ANSWER = b'"' + b"x" * (int(os.environ.get("BARE_ANSWER_BYTES", "1024")) - 2) + b'"'
 
 
 async def submit(request: Request) -> JSONResponse:
@@ -32,10 +35,20 @@ async def submit(request: Request) -> JSONResponse:
     )
 
 
+async def status(_request: Request) -> Response:
+    """Answer with as many bytes as the API does."""
+    return Response(_ANSWER, media_type="application/json")
+
+
 if __name__ == "__main__":
     import uvicorn
 
-    app = Starlette(routes=[Route("/tasks", submit, methods=["POST"])])
+    app = Starlette(
+        routes=[
+            Route("/tasks", submit, methods=["POST"]),
+            Route("/tasks/{task_id}", status, methods=["GET"]),
+        ]
+    )
     uvicorn.Server(server_config(app, _SETTINGS, "httptools")).run(
         sockets=[listen(_SETTINGS.host, _SETTINGS.port)]
     )

@@ -133,8 +133,10 @@ class _Generator:
                 zeros = self._chance.randrange(450, 575)
                 counts = to_json({"00": zeros, "11": task.options.shots - zeros}).encode()
                 result = Payload(PayloadKind.RESULT, counts)
-                execution = _execution(task, self._chance.randrange(2**63))
-                return Complete(task.attempt, result.commitment(), execution), (result,)
+                record = execution(
+                    _worker(task), task.attempt, task.options.shots, self._chance.randrange(2**63)
+                )
+                return Complete(task.attempt, result.commitment(), record), (result,)
             case "fail":
                 failure = RunFailed("parse_error", "a semicolon is missing", 1, 12)
                 return Fail(task.attempt, failure), ()
@@ -149,13 +151,13 @@ def _worker(task: Task) -> str:
     return f"worker-{task.task_id.int % 8}"
 
 
-def _execution(task: Task, seed: int) -> dict[str, object]:
-    """As much as the engine records of a small circuit."""
+def execution(worker_id: str, attempt: int, shots: int, seed: int) -> dict[str, object]:
+    """Return as much as the engine records of a small circuit."""
     return {
         "seed": seed,
         "method": "stabilizer",
         "method_reason": "The circuit has only Clifford gates.",
-        "shots": task.options.shots,
+        "shots": shots,
         "sampler": "exact_probabilities",
         "generator": "philox4x64-10",
         "circuit_sha256": "5f7a" * 16,
@@ -186,8 +188,8 @@ def _execution(task: Task, seed: int) -> dict[str, object]:
         },
         "cpu": "x86_64",
         "durations": {"parse": 0.000412, "compile": 0.000233, "run": 0.000871},
-        "worker_id": _worker(task),
-        "attempt": task.attempt,
+        "worker_id": worker_id,
+        "attempt": attempt,
         "waited_seconds": 0.000321,
     }
 

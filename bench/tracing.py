@@ -5,13 +5,11 @@ shipped, one that records every trace. The median of the rounds' ratios to "off"
 """
 
 import argparse
-import os
 import statistics
 from contextlib import ExitStack
-from unittest.mock import patch
 
-from bench.submit import _load, _private_database, _server
-from infrastructure.local.guardian import Guardian
+from bench.load import Order, run_load
+from bench.stack import Servers
 
 KINDS = {
     "off": {"OTEL_SDK_DISABLED": "true"},
@@ -28,18 +26,18 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=4.0, help="length of a turn")
     options = parser.parse_args()
     with ExitStack() as stack:
-        dsn = _private_database(stack, stack.enter_context(Guardian()))
-        ports = {}
-        for kind, variables in KINDS.items():
-            with patch.dict(os.environ, variables):
-                ports[kind] = stack.enter_context(_server("service.api", dsn))
-            _load(ports[kind], options.connections, 2.0)
+        installation = stack.enter_context(Servers()).installation(broker=False)
+        ports = {
+            kind: stack.enter_context(installation.api(**variables)).port
+            for kind, variables in KINDS.items()
+        }
         rates: dict[str, list[float]] = {kind: [] for kind in KINDS}
-        for _ in range(options.rounds):
+        for number in range(options.rounds + 1):
             for kind, port in ports.items():
-                seen = _load(port, options.connections, options.seconds)
-                rates[kind].append(seen["per_second"])
-                print(f"{kind:8} {seen['per_second']:8.0f}/s", flush=True)
+                seen = run_load(Order(port, options.seconds, connections=options.connections))
+                if number:
+                    rates[kind].append(seen.per_second)
+                    print(f"{kind:8} {seen.per_second:8.0f}/s", flush=True)
     for kind, measured in rates.items():
         ratios = [mine / off for mine, off in zip(measured, rates["off"], strict=True)]
         print(

@@ -1,0 +1,3 @@
+-- Makes every row of the outbox wait again.
+UPDATE outbox
+SET dispatch_number = NULL
