@@ -184,6 +184,10 @@ bench: setup ## Measure every row beside its baseline (ONLY=submit,status for so
 bench-table: setup ## Put the figures of the last run into docs/performance.md
 	@$(PYTHON) -m bench --write-table
 
+.PHONY: chaos
+chaos: setup ## Make faults of every kind under load and check that nothing is lost (MINUTES=10 SEED=1)
+	@$(PYTHON) -m tests.faults.chaos --minutes $(or $(MINUTES),10) --seed $(or $(SEED),1) $(ARGS)
+
 .PHONY: fuzz-qasm
 fuzz-qasm: setup ## Throw random programs at the OpenQASM front end (MINUTES=10 SEED=1)
 	@$(PYTHON) -m tests.fuzz.fuzz_qasm --minutes $(or $(MINUTES),10) --seed $(or $(SEED),1)

@@ -6,7 +6,7 @@ In this order: servers named by the environment (`TEST_DATABASE_URL`, `TEST_RABB
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from functools import cache
 from pathlib import Path
@@ -146,17 +146,22 @@ def postgres() -> Iterator[DatabaseServer]:
         with closing(containers.PostgresContainer()) as container:
             yield container
     else:
-        with ExitStack() as cleanup:
-            guardian = cleanup.enter_context(Guardian())
-            root = ServerAccount.current().make_reachable_root("ketlog-test-postgres-")
-            guardian.remove_at_end(root)
-            server = PostgresServer(
-                root, free_port(), settings=_POSTGRES_TEST_SETTINGS, guardian=guardian
-            )
-            with _with_log(server.log):
-                server.start()
-            cleanup.callback(server.kill)
+        with private_postgres(_POSTGRES_TEST_SETTINGS) as server:
             yield server
+
+
+@contextmanager
+def private_postgres(settings: Mapping[str, str] | None = None) -> Iterator[PostgresServer]:
+    """A running native PostgreSQL server, removed at the end."""
+    with ExitStack() as cleanup:
+        guardian = cleanup.enter_context(Guardian())
+        root = ServerAccount.current().make_reachable_root("ketlog-test-postgres-")
+        guardian.remove_at_end(root)
+        server = PostgresServer(root, free_port(), settings=settings, guardian=guardian)
+        with _with_log(server.log):
+            server.start()
+        cleanup.callback(server.kill)
+        yield server
 
 
 @contextmanager
@@ -176,23 +181,30 @@ def rabbitmq() -> Iterator[BrokerServer]:
         with closing(containers.RabbitMQContainer()) as container:
             yield container
     else:
-        with ExitStack() as cleanup:
-            guardian = cleanup.enter_context(Guardian())
-            root = ServerAccount.current().make_reachable_root("ketlog-test-rabbitmq-")
-            guardian.remove_at_end(root)
-            amqp, management_port, distribution, epmd = free_ports(4)
-            server = RabbitMQServer(
-                root,
-                port=amqp,
-                management_port=management_port,
-                distribution_port=distribution,
-                epmd_port=epmd,
-                guardian=guardian,
-            )
-            with _with_log(server.log):
-                server.start()
-            cleanup.callback(server.kill)
+        with private_rabbitmq() as server:
             yield server
+
+
+@contextmanager
+def private_rabbitmq() -> Iterator[RabbitMQServer]:
+    """A running native RabbitMQ broker, removed at the end."""
+    with ExitStack() as cleanup:
+        guardian = cleanup.enter_context(Guardian())
+        root = ServerAccount.current().make_reachable_root("ketlog-test-rabbitmq-")
+        guardian.remove_at_end(root)
+        amqp, management_port, distribution, epmd = free_ports(4)
+        server = RabbitMQServer(
+            root,
+            port=amqp,
+            management_port=management_port,
+            distribution_port=distribution,
+            epmd_port=epmd,
+            guardian=guardian,
+        )
+        with _with_log(server.log):
+            server.start()
+        cleanup.callback(server.kill)
+        yield server
 
 
 @contextmanager

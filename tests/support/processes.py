@@ -67,13 +67,16 @@ class Process:
         assert self.popen is not None
         self.popen.kill()
         self.popen.wait(10)
+        self.guardian.forget(self.popen.pid)
         self.heartbeat_path.unlink(missing_ok=True)
 
     def stop(self, within: float = 30.0) -> int:
         """SIGTERM, and wait; returns the exit code."""
         assert self.popen is not None
         self.popen.send_signal(signal.SIGTERM)
-        return self.popen.wait(within)
+        code = self.popen.wait(within)
+        self.guardian.forget(self.popen.pid)
+        return code
 
     def pause(self) -> None:
         """SIGSTOP."""

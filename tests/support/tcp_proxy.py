@@ -3,10 +3,32 @@
 import asyncio
 import contextlib
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 from urllib.parse import urlsplit, urlunsplit
 
 CHUNK_BYTES = 65_536
+
+
+@dataclass(slots=True, eq=False)
+class _Connection:
+    """One client's way to the server.
+
+    Attributes:
+        carried: bytes, in both directions.
+        asked: the end of what the client has said, for what is looked for in it.
+        deaf: what the server says is not passed on, and then it is cut.
+    """
+
+    client: asyncio.StreamWriter
+    server: asyncio.StreamWriter
+    carried: int = 0
+    asked: bytes = b""
+    deaf: bool = False
+
+    def reset(self) -> None:
+        for writer in (self.client, self.server):
+            writer.transport.abort()
 
 
 class TcpProxy:
@@ -17,6 +39,9 @@ class TcpProxy:
         connections: number of connections that were accepted.
         delay_seconds: how long each piece of data is held back.
         swallowing: discard what the server says; `swallowed` is set when it says something.
+        on_answer: called with each piece of what the server says, before it is passed on.
+        held: set when something a client says is being held back.
+        cuts: number of connections that were reset here.
     """
 
     def __init__(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> None:
@@ -26,11 +51,18 @@ class TcpProxy:
         self.delay_seconds = 0.0
         self.swallowing = False
         self.swallowed = asyncio.Event()
+        self.on_answer: Callable[[bytes], None] = lambda _: None
+        self.held = asyncio.Event()
+        self.cuts = 0
         self._target = (host, port)
         self._flowing = asyncio.Event()
         self._flowing.set()
-        self._clients: set[asyncio.StreamWriter] = set()
-        self._writers: set[asyncio.StreamWriter] = set()
+        self._asking = asyncio.Event()
+        self._asking.set()
+        self._bytes_left: int | None = None
+        self._unanswerable: bytes | None = None
+        self._unspeakable: bytes | None = None
+        self._connections: set[_Connection] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
 
@@ -48,12 +80,41 @@ class TcpProxy:
 
     def cut(self) -> None:
         """Reset every connection."""
-        for writer in list(self._writers):
-            writer.transport.abort()
+        for connection in list(self._connections):
+            self._cut(connection)
+
+    def cut_after(self, count: int) -> None:
+        """Reset each connection, the new ones too, when it has carried so many bytes from now."""
+        self._bytes_left = count
+        for connection in self._connections:
+            connection.carried = 0
 
     def go_silent(self) -> None:
         """Hold back everything, in both directions; connections stay open and are accepted."""
         self._flowing.clear()
+
+    def hold_requests(self) -> None:
+        """Hold back what the clients say; what the server still says arrives."""
+        self._asking.clear()
+
+    def hold_request_with(self, needle: bytes) -> None:
+        """Hold back what the clients say from the first request on that contains this."""
+        self._unspeakable = needle
+
+    def lose_answer_to(self, needle: bytes) -> None:
+        """Let the next request with this in it reach the server, and cut instead of answering."""
+        self.swallowed.clear()
+        self._unanswerable = needle
+
+    def behave(self) -> None:
+        """Undo everything; what was held back goes on, unless its connection is gone."""
+        self.refusing = self.swallowing = False
+        self.delay_seconds = 0.0
+        self.on_answer = lambda _: None
+        self._bytes_left = self._unanswerable = self._unspeakable = None
+        self._asking.set()
+        self._flowing.set()
+        self.held.clear()
 
     def speak_again(self) -> None:
         """Undo `go_silent`."""
@@ -61,8 +122,8 @@ class TcpProxy:
 
     def inject(self, data: bytes) -> None:
         """Send data to the clients as if the server had."""
-        for client in self._clients:
-            client.write(data)
+        for connection in self._connections:
+            connection.client.write(data)
 
     async def close(self) -> None:
         """Stop; all connections are reset."""
@@ -83,33 +144,69 @@ class TcpProxy:
         except OSError:
             writer.transport.abort()
             return
-        self._clients.add(writer)
-        for source, drain in ((reader, upstream), (upstream_reader, writer)):
-            self._writers.add(drain)
-            task = asyncio.create_task(self._forward(source, drain, (writer, upstream)))
+        connection = _Connection(writer, upstream)
+        self._connections.add(connection)
+        for forwarding in (
+            self._forward(reader, connection, asking=True),
+            self._forward(upstream_reader, connection, asking=False),
+        ):
+            task = asyncio.create_task(forwarding)
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
     async def _forward(
-        self,
-        source: asyncio.StreamReader,
-        drain: asyncio.StreamWriter,
-        both: tuple[asyncio.StreamWriter, asyncio.StreamWriter],
+        self, source: asyncio.StreamReader, connection: _Connection, *, asking: bool
     ) -> None:
+        drain = connection.server if asking else connection.client
         with contextlib.suppress(OSError):
             while data := await source.read(CHUNK_BYTES):
                 if self.delay_seconds:
                     await asyncio.sleep(self.delay_seconds)
+                if asking:
+                    await self._examine(connection, data)
                 await self._flowing.wait()
-                if self.swallowing and drain in self._clients:
-                    self.swallowed.set()
+                if not asking and self._discards(connection, data):
                     continue
+                if drain.transport.is_closing():
+                    break
                 drain.write(data)
                 await drain.drain()
-        for writer in both:
-            writer.transport.abort()
-            self._writers.discard(writer)
-            self._clients.discard(writer)
+                self._count(connection, len(data))
+        connection.reset()
+        self._connections.discard(connection)
+
+    async def _examine(self, connection: _Connection, data: bytes) -> None:
+        """Look at what a client says, and hold it back where that is asked for."""
+        said = connection.asked + data
+        if self._unanswerable is not None and self._unanswerable in said:
+            self._unanswerable = None
+            connection.deaf = True
+        if self._unspeakable is not None and self._unspeakable in said:
+            self.hold_requests()
+        longest = max(len(self._unanswerable or b""), len(self._unspeakable or b""))
+        connection.asked = said[-longest + 1 :] if longest > 1 else b""
+        if not self._asking.is_set():
+            self.held.set()
+            await self._asking.wait()
+
+    def _discards(self, connection: _Connection, data: bytes) -> bool:
+        """Tell whether what the server says is not to be passed on."""
+        self.on_answer(data)
+        if connection.deaf:
+            self._cut(connection)
+        elif not self.swallowing:
+            return False
+        self.swallowed.set()
+        return True
+
+    def _count(self, connection: _Connection, size: int) -> None:
+        connection.carried += size
+        if self._bytes_left is not None and connection.carried > self._bytes_left:
+            self._cut(connection)
+
+    def _cut(self, connection: _Connection) -> None:
+        self.cuts += 1
+        connection.reset()
 
 
 @contextlib.asynccontextmanager

@@ -1,0 +1,32 @@
+"""The schedule of a chaos run follows from its seed alone."""
+
+from itertools import takewhile
+
+from tests.faults.chaos.scenario import all_scenarios
+from tests.faults.chaos.schedule import Round, rounds
+
+SCENARIOS = all_scenarios()
+
+
+def first_passes(seed: int, count: int) -> list[Round]:
+    return list(takewhile(lambda each: each.in_pass <= count, rounds(seed, SCENARIOS)))
+
+
+def test_the_same_seed_gives_the_same_schedule() -> None:
+    assert first_passes(7, 3) == first_passes(7, 3)
+    assert first_passes(7, 3) != first_passes(8, 3)
+
+
+def test_every_kind_comes_once_in_each_pass() -> None:
+    names = [fault.scenario for each in first_passes(1, 5) for fault in each.faults]
+    assert sorted(names) == sorted(5 * list(SCENARIOS))
+
+
+def test_faults_of_one_round_are_done_to_different_parts() -> None:
+    for each in first_passes(1, 20):
+        parts = [part for fault in each.faults for part in SCENARIOS[fault.scenario].touches]
+        assert len(parts) == len(set(parts))
+
+
+def test_every_kind_says_what_it_shows() -> None:
+    assert all(scenario.shows.endswith(".") for scenario in SCENARIOS.values())
