@@ -18,6 +18,7 @@ from domain.ports import EventLog
 from infrastructure.rabbitmq.dead_letters import Letter
 from infrastructure.rabbitmq.message import TaskMessage
 from infrastructure.telemetry import metrics
+from infrastructure.telemetry.context import trace_id_of
 
 INTERVAL_SECONDS = 5.0
 LETTERS_PER_SWEEP = 1_000
@@ -110,7 +111,13 @@ class DeadLetters:
             return self._keep(letter, "the history of its task cannot be read")
         if not known:
             return self._keep(letter, "it names a task that the log does not know")
-        log.warning("A dead letter was put right", task_id=str(task_id), died_of=letter.reason)
+        log.warning(
+            "A dead letter was put right",
+            task_id=str(task_id),
+            correlation_id=letter.message.correlation_id,
+            trace_id=trace_id_of(letter.message.traceparent),
+            died_of=letter.reason,
+        )
         return True
 
     def _keep(self, letter: Letter, reason: str) -> bool:

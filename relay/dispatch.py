@@ -6,14 +6,17 @@ recorded yet are remembered, so that only a crash between the two sends a messag
 
 import asyncio
 import contextlib
+import logging
 import time
+from collections.abc import Collection, Sequence
 
 import structlog
 
 from domain.errors import BrokerUnavailable, StoreError
-from domain.ports import Broker, Outbox
+from domain.ports import Broker, Outbox, OutboxRow
 from infrastructure.backoff import Backoff
 from infrastructure.telemetry import metrics
+from infrastructure.telemetry.context import trace_id_of
 from infrastructure.telemetry.tracing import NO_TRACING, Tracing
 from relay.spans import SendSpans
 
@@ -21,6 +24,7 @@ BRISK_POLL_SECONDS = 0.01
 POLL_SLOWDOWN = 1.5
 
 log = structlog.get_logger()
+_root = logging.getLogger()
 
 
 class Dispatcher:
@@ -100,6 +104,8 @@ class Dispatcher:
         ended = time.time_ns()
         self._spans.sent(rows, self._unrecorded, begun, ended)
         metrics.PUBLISHED.inc(len(self._unrecorded))
+        if _root.isEnabledFor(logging.DEBUG):
+            _log_sent(rows, self._unrecorded)
         return await self._record()
 
     async def _record(self) -> int:
@@ -124,3 +130,15 @@ class Dispatcher:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(left):
                     await self._woken.wait()
+
+
+def _log_sent(rows: Sequence[OutboxRow], sent: Collection[int]) -> None:
+    known = set(sent)
+    for row in rows:
+        if row.row_id in known:
+            log.debug(
+                "Message sent",
+                task_id=str(row.task_id),
+                correlation_id=row.correlation_id,
+                trace_id=trace_id_of(row.traceparent),
+            )

@@ -150,7 +150,10 @@ class Claims:
             return await self._patiently(lambda: self._log.histories(task_ids))
         except InvalidEvent as error:
             if len(task_ids) == 1:
-                log.exception("Task of a newer version left alone", reason=str(error))
+                (task_id,) = task_ids
+                log.exception(
+                    "Task of a newer version left alone", task_id=str(task_id), reason=str(error)
+                )
                 return {}
         histories: dict[UUID, History] = {}
         for task_id in task_ids:

@@ -124,6 +124,7 @@ class Runs:
             # It was taken away and came back before the renewal of its lease could tell.
             self.lose(former)
         run = self._held[task.task_id] = Run(task, time.monotonic())
+        log.debug("Task claimed", **_naming(run))
         if isinstance(request, RunFailed):
             self._conclude(run, request)
             return

@@ -108,32 +108,3 @@ async def test_an_unknown_id_is_an_error_that_says_what_to_do(stack: Stack) -> N
     code, text = await stack.trace("nobody-knows-me")
     assert code == 1
     assert "answer to the submission" in text
-
-
-async def test_the_lines_of_a_task_carry_its_ids_and_no_content(
-    database_url: str, rabbitmq_url: str, tmp_path: Path
-) -> None:
-    with system(database_url, rabbitmq_url, tmp_path) as made:
-        made.settings |= {"LOG_LEVEL": "DEBUG", "LOG_FORMAT": "json"}
-        made.api()
-        made.relay()
-        made.worker()
-        made.wait_ready()
-        async with Client(made.api_url) as client:
-            answer = await client.post(
-                {"circuit": tasks.BELL},
-                traceparent=f"00-{'f' * 32}-{'d' * 16}-00",
-                **{"X-Correlation-ID": "log me"},
-            )
-            task_id = answer.json()["task_id"]
-            await client.ended(task_id)
-        lines = {
-            name: [json.loads(line) for line in made.processes[name].log().splitlines()]
-            for name in ("api", "worker")
-        }
-        (accepted,) = (line for line in lines["api"] if line.get("correlation_id") == "log me")
-        assert (accepted["route"], accepted["status"]) == ("/tasks", 202)
-        assert accepted["trace_id"] == "f" * 32
-        (completed,) = (line for line in lines["worker"] if line.get("task_id") == task_id)
-        assert (completed["correlation_id"], completed["trace_id"]) == ("log me", "f" * 32)
-        assert all("OPENQASM" not in process.log() for process in made.processes.values())
