@@ -5,6 +5,7 @@ skipped; where an outcome decides, what follows runs on condition that no flag i
 need nothing but variables and branches.
 """
 
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
@@ -49,9 +50,9 @@ class Branching(Declarations):
             if len(self._temporary) > temporaries:
                 self.release_temporaries(temporaries)
 
+    @abstractmethod
     def dispatch(self, node: ast.Statement | ast.Pragma) -> None:
         """Run one statement, whose needs are met."""
-        raise NotImplementedError
 
     def _declare_then_assign(self, node: ast.ClassicalDeclaration, initial: ast.Expression) -> None:
         declaration = ast.ClassicalDeclaration(node.type, node.identifier)

@@ -1,5 +1,6 @@
 """Expressions and classical types, parsed by operator precedence into the reference tree."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TypeVar
@@ -48,7 +49,7 @@ SCALAR_TYPES = frozenset({*_SIZED_TYPES, *_PLAIN_TYPES, "complex"})
 _ARRAY_ELEMENTS = SCALAR_TYPES - {"stretch"}
 
 
-class ExpressionParser(TokenStream):
+class ExpressionParser(TokenStream, ABC):
     """Parses what stands inside statements. Nesting is counted, so recursion is bounded."""
 
     def __init__(self, source: Source, start: int, max_nesting: int) -> None:
@@ -184,8 +185,9 @@ class ExpressionParser(TokenStream):
             self.unexpected("an expression")
         return self._duration_of()
 
+    @abstractmethod
     def _duration_of(self) -> ast.Expression:
-        raise NotImplementedError
+        """Parse what follows `durationof`: it has statements in it."""
 
     def _literal(self, token: Token) -> ast.Expression:
         node: ast.Expression

@@ -1,6 +1,7 @@
 """Applies gates: standard and defined ones, with modifiers, to qubits and registers."""
 
 import math
+from abc import abstractmethod
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -39,9 +40,9 @@ class Gates(QuantumOperands):
         super().__init__(source, limits)
         self._depth = 0
 
+    @abstractmethod
     def run_block(self, statements: list[ast.Statement]) -> None:
         """Run statements in a scope of their own."""
-        raise NotImplementedError
 
     def emit(self, op: Op) -> None:
         """Add an operation to the circuit, or to the gate that is being expanded."""

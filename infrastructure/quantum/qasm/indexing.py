@@ -1,6 +1,6 @@
 """Parts of values: bits of registers and integers, elements of arrays."""
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from typing import TypeAlias
 
 from openqasm3 import ast
@@ -35,7 +35,7 @@ def indices_of(operators: list[IndexOperator]) -> list[Index]:
     return indices
 
 
-class Indexing(Joining):
+class Indexing(Joining, ABC):
     """Selects parts of values; every index has to be known while the program is unrolled."""
 
     @abstractmethod
