@@ -30,10 +30,16 @@ class Session:
         async with _answered(self._answer_seconds):
             return await self._connection.fetchval(query, *values)
 
-    async def listen(self, channel: str, on_notification: Callable[[], None]) -> None:
-        """Call back for each notification on a channel; raises `StoreUnavailable`."""
+    async def listen(self, channel: str, on_notification: Callable[[str], None]) -> None:
+        """Call back with the payload of each notification on a channel.
+
+        Raises:
+            StoreUnavailable: nothing will be heard.
+        """
         async with _answered(self._answer_seconds):
-            await self._connection.add_listener(channel, lambda *_: on_notification())
+            await self._connection.add_listener(
+                channel, lambda _connection, _pid, _channel, payload: on_notification(payload)
+            )
 
 
 @contextlib.asynccontextmanager

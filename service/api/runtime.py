@@ -11,7 +11,7 @@ from infrastructure.postgres.connect import Database
 from infrastructure.postgres.contents import PostgresContents
 from infrastructure.postgres.event_log import PostgresEventLog
 from infrastructure.postgres.history import PostgresHistory
-from infrastructure.postgres.notifications import OutboxNotifier
+from infrastructure.postgres.notifications import CancelNotifier, OutboxNotifier
 from infrastructure.postgres.outbox import PostgresOutbox
 from infrastructure.postgres.seals import PostgresSeals
 from infrastructure.postgres.task_queries import PostgresTaskQueries
@@ -41,6 +41,7 @@ class Runtime:
             application_name=APPLICATION_NAME,
         )
         self._notifier = OutboxNotifier(settings.database_url)
+        self._cancel_notifier = CancelNotifier(settings.database_url)
         log = PostgresEventLog(self._database)
         self._database_probe = DatabaseProbe(
             settings.database_url, lambda: log.rehearse(rehearsal())
@@ -72,6 +73,7 @@ class Runtime:
             database=self._database_probe,
             broker=self._queue_probe,
             backlog=self._backlog,
+            on_cancelled=self._cancel_notifier.tell,
         )
 
     @asynccontextmanager
@@ -80,6 +82,7 @@ class Runtime:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self._database.close)
             stack.push_async_callback(self._notifier.close)
+            stack.push_async_callback(self._cancel_notifier.close)
             adapters = (
                 self._database_probe,
                 self._queue_probe,

@@ -12,7 +12,7 @@ import uvloop
 from infrastructure.postgres.connect import Database
 from infrastructure.postgres.event_log import PostgresEventLog
 from infrastructure.postgres.leases import PostgresLeases
-from infrastructure.postgres.notifications import OutboxNotifier
+from infrastructure.postgres.notifications import CancelNotices, OutboxNotifier
 from infrastructure.postgres.traces import PostgresTraces
 from infrastructure.quantum.limits import InvalidLimitError
 from infrastructure.quantum.pool import EngineLimits, SimulatorDied, SimulatorPool
@@ -61,6 +61,9 @@ async def _work(settings: WorkerSettings, limits: EngineLimits) -> int:
             wake_relay=notifier.wake,
             source=source,
             simulators=pool,
+            cancel_notices=CancelNotices(
+                settings.database_url, settings.worker_id, f"{name} listener"
+            ),
             tracing=make_tracing(
                 "ketlog-worker", settings.worker_id, settings, PostgresTraces(database)
             ),

@@ -35,6 +35,7 @@ class Counters:
         handed_back: those of `requeued` that had not been tried.
         stale: outcomes that the log refused because the task had been taken away.
         lost: runs stopped because their lease was gone.
+        cancelled: runs stopped because their task was cancelled.
     """
 
     claimed: int = 0
@@ -48,6 +49,7 @@ class Counters:
     handed_back: int = 0
     stale: int = 0
     lost: int = 0
+    cancelled: int = 0
 
     @property
     def dropped(self) -> int:

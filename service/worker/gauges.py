@@ -46,6 +46,11 @@ def _of_simulators(pool: SimulatorPool) -> list[Reading]:
     return [
         _gauge("slots", "Circuits that can run at once.", lambda: pool.slots),
         _gauge("slots_busy", "Circuits that run.", lambda: pool.busy),
+        _gauge(
+            "spares_ready",
+            "Simulators that are warm and wait for a slot whose run was stopped.",
+            lambda: pool.spares_ready,
+        ),
         _counter(
             "simulators_started",
             "Simulator processes started, those at the beginning included.",
@@ -112,4 +117,5 @@ def _outcomes(counters: Counters) -> dict[str, float]:
         "handed_back": counters.handed_back,
         "stale": counters.stale,
         "lost": counters.lost,
+        "cancelled": counters.cancelled,
     }

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection
 from typing import Protocol
+from uuid import UUID
 
 from domain.execution import RunRequest
 from infrastructure.quantum.pool import Job
@@ -45,6 +46,16 @@ class DeliverySource(Protocol):
 
     async def close(self) -> None:
         """Stop; what is unacknowledged goes back to the queue."""
+        ...
+
+
+class CancelNotices(Protocol):
+    """See `infrastructure.postgres.notifications.CancelNotices`."""
+
+    async def run(
+        self, on_cancelled: Callable[[UUID], None], on_connected: Callable[[], None]
+    ) -> None:
+        """Hear of cancelled tasks until cancelled oneself."""
         ...
 
 

@@ -39,6 +39,7 @@ class Run:
         is_long: the run has lasted longer than what may be ahead of another one.
         ending: how it ends is decided and on its way to the log.
         lost: the task was taken from this worker; nothing of it goes to the log any more.
+        cancelled: it was taken because somebody had cancelled it.
         stopped_because: this worker ended the run, and the task goes back for this reason.
     """
 
@@ -49,6 +50,7 @@ class Run:
     is_long: bool = False
     ending: bool = False
     lost: bool = False
+    cancelled: bool = False
     stopped_because: str | None = None
     timer: asyncio.TimerHandle | None = None
     over_at: float | None = None
@@ -154,15 +156,22 @@ class Runs:
                 run.stopped_because = why
                 run.job.cancel()
 
+    def find(self, task_id: UUID) -> Run | None:
+        """Return the run of a task that is held here."""
+        return self._held.get(task_id)
+
     def lose(self, run: Run) -> None:
         """The task is not this worker's any more: end its run and forget what comes of it."""
         self._counters.lost += 1
         log.warning("Run stopped, its task was taken away", **_naming(run))
-        run.lost = True
-        self._on_ended(run, None)
-        self._forget(run)
-        if run.job is not None:
-            run.job.cancel()
+        self._let_go(run)
+
+    def cancel(self, run: Run) -> None:
+        """The task was cancelled: end its run; the log has its end already."""
+        self._counters.cancelled += 1
+        log.info("Run stopped, its task was cancelled", **_naming(run))
+        run.cancelled = True
+        self._let_go(run)
 
     async def over(self) -> None:
         """Wait until no run is left in the pool."""
@@ -181,6 +190,13 @@ class Runs:
         """Without those whose simulator has ended and is not replaced yet."""
         pool = self._simulators
         return pool.slots if pool.room else pool.busy
+
+    def _let_go(self, run: Run) -> None:
+        run.lost = True
+        self._on_ended(run, None)
+        self._forget(run)
+        if run.job is not None:
+            run.job.cancel()
 
     def _began(self, run: Run, started: asyncio.Future[None]) -> None:
         if started.cancelled():

@@ -105,10 +105,10 @@ class AttemptSpans:
             task.metadata.traceparent,
             _moment(held.arrived),
             time.time_ns(),
-            attributes | _outcome(append),
+            attributes | _outcome(run, append),
             kind=SpanKind.CONSUMER,
             links=links,
-            error=_error(append),
+            error=_error(run, append),
         )
 
     def _steps(self, run: Run, context: str, append: Append | None) -> None:
@@ -120,7 +120,7 @@ class AttemptSpans:
         durations = execution.get("durations")
         if durations is None:
             self._tracing.span(
-                "run", child_of(context), context, at, over, {}, error=_error(append)
+                "run", child_of(context), context, at, over, {}, error=_error(run, append)
             )
             return
         described = _described(execution)
@@ -154,8 +154,10 @@ def _described(execution: Mapping[str, Any]) -> dict[str, str | int | float | bo
     return described
 
 
-def _outcome(append: Append | None) -> dict[str, str | int | float | bool]:
+def _outcome(run: Run, append: Append | None) -> dict[str, str | int | float | bool]:
     match None if append is None else append.event:
+        case None if run.cancelled:
+            return {"ketlog.outcome": "cancelled"}
         case None:
             return {"ketlog.outcome": "lost"}
         case TaskFailed(code=code):
@@ -166,9 +168,9 @@ def _outcome(append: Append | None) -> dict[str, str | int | float | bool]:
             return {"ketlog.outcome": "completed"}
 
 
-def _error(append: Append | None) -> str | None:
+def _error(run: Run, append: Append | None) -> str | None:
     match None if append is None else append.event:
-        case None:
+        case None if not run.cancelled:
             return "the task was taken away"
         case TaskFailed(code=code):
             return code

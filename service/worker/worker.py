@@ -16,13 +16,14 @@ from infrastructure.settings import WorkerSettings
 from infrastructure.supervision import supervised
 from infrastructure.telemetry.append_spans import AppendSpans
 from infrastructure.telemetry.tracing import NO_TRACING, Tracing
+from service.worker.cancellations import Cancellations
 from service.worker.claims import Claims
 from service.worker.counters import Counters
 from service.worker.drain import Budget, drain
 from service.worker.intake import Intake
 from service.worker.leases import LeaseRenewal
 from service.worker.patience import Patience
-from service.worker.ports import DeliverySource, Simulators
+from service.worker.ports import CancelNotices, DeliverySource, Simulators
 from service.worker.runs import Runs
 from service.worker.spans import AttemptSpans
 
@@ -39,6 +40,7 @@ class Adapters:
         ping: raises `StoreUnavailable` while the database is away.
         wake_relay: called when a task is pending again, for the relay not to find out by polling.
         tracing: makes the spans of attempts.
+        cancel_notices: says which tasks were cancelled; without, their leases tell.
     """
 
     event_log: EventLog
@@ -48,6 +50,7 @@ class Adapters:
     source: DeliverySource
     simulators: Simulators
     tracing: Tracing = NO_TRACING
+    cancel_notices: CancelNotices | None = None
 
 
 class Worker:
@@ -92,12 +95,14 @@ class Worker:
             on_claimed=spans.claimed,
         )
         self._patience = Patience(self.intake, self.runs)
+        self._cancellations = Cancellations(adapters.event_log, self.runs, adapters.cancel_notices)
         self._renewal = LeaseRenewal(
             adapters.leases,
             self.runs,
             worker_id=settings.worker_id,
             lease_seconds=settings.lease_seconds,
             interval_seconds=settings.lease_renewal_seconds,
+            was_cancelled=self._cancellations.explain,
         )
         self._claiming: asyncio.Task[None] | None = None
         self._loops: list[asyncio.Task[None]] = []
@@ -117,6 +122,7 @@ class Worker:
             _loop("intake", self.intake.run),
             _loop("patience", self._patience.run),
             _loop("lease renewal", self._renewal.run),
+            _loop("cancellations", lambda: self._cancellations.run(self._renewal.hasten)),
             _loop("pulse", self._pulse),
         ]
         await self.intake.start()

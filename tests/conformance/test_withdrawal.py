@@ -1,6 +1,10 @@
 """What every outbox promises about dispatched tasks that nobody claims any more."""
 
-from domain.log import Appended
+import asyncio
+
+import pytest
+
+from domain.log import Append, Appended
 from domain.status import Status
 from domain.task import Cancel, Requeue, Task
 from tests.support import tasks
@@ -94,3 +98,37 @@ async def test_a_batch_may_requeue_and_cancel_and_claim_beside_each_other(store:
     dispatched = await store.outbox.dispatched()
     assert (dispatched.numbers, list(dispatched.withdrawn)) == ([1], [3, 4])
     assert len(await store.outbox.choose(10)) == 2
+
+
+@pytest.mark.parametrize("first", ["cancel", "claim"])
+async def test_of_a_cancellation_and_a_claim_one_wins(store: Store, first: str) -> None:
+    (task,) = await dispatch(store, 1)
+    racers = [tasks.following(task, Cancel("enough")), tasks.claim(task)]
+    await one_wins(store, racers if first == "cancel" else racers[::-1])
+    view = await store.queries.view(task.task_id)
+    assert view is not None
+    held = await store.leases.renew("a-worker", [task.task_id], 60)
+    dispatched = await store.outbox.dispatched()
+    assert dispatched.numbers == []
+    assert (view.status is Status.PROCESSING) == bool(held)
+    assert (view.status is Status.CANCELLED) == (list(dispatched.withdrawn) == [1])
+
+
+@pytest.mark.parametrize("first", ["cancel", "complete"])
+async def test_of_a_cancellation_and_a_result_one_wins(store: Store, first: str) -> None:
+    task = await tasks.processing(store.log)
+    racers = [tasks.following(task, Cancel("enough")), tasks.completion(task, {"0": 1024})]
+    await one_wins(store, racers if first == "cancel" else racers[::-1])
+    view = await store.queries.view(task.task_id)
+    assert view is not None
+    assert (view.status is Status.COMPLETED) == (view.result is not None)
+    assert await store.leases.renew("a-worker", [task.task_id], 60) == set()
+
+
+async def one_wins(store: Store, racers: list[Append]) -> None:
+    results = [
+        result for (result,) in await asyncio.gather(*(store.log.append([r]) for r in racers))
+    ]
+    assert sorted(type(result).__name__ for result in results) == ["Appended", "Conflict"]
+    version = racers[0].expected_version + 1
+    assert len(await store.log.stream(racers[0].task_id)) == version

@@ -65,6 +65,12 @@ class Client:
 
         return list(await asyncio.gather(*(one(body) for body in bodies)))
 
+    async def cancel(self, task_id: str, reason: str, **headers: str) -> httpx2.Response:
+        """Ask for a task to be cancelled."""
+        return await self._http.post(
+            f"/tasks/{task_id}/cancel", json={"reason": reason}, headers=headers
+        )
+
     async def get(self, path: str) -> httpx2.Response:
         """Read any path."""
         return await self._http.get(path)

@@ -197,6 +197,34 @@ class FakeSimulators:
         self.finish(job, RunFailed("cancelled", "The run was cancelled."))
 
 
+class FakeNotices:
+    """Notices of cancellations that the test gives."""
+
+    def __init__(self) -> None:
+        self._on_cancelled: Callable[[UUID], None] | None = None
+        self._on_connected: Callable[[], None] | None = None
+        self._connected = asyncio.Event()
+
+    async def run(
+        self, on_cancelled: Callable[[UUID], None], on_connected: Callable[[], None]
+    ) -> None:
+        self._on_cancelled, self._on_connected = on_cancelled, on_connected
+        self._connected.set()
+        await asyncio.Event().wait()
+
+    async def tell(self, task_id: UUID) -> None:
+        """Say that a task was cancelled."""
+        await self._connected.wait()
+        assert self._on_cancelled is not None
+        self._on_cancelled(task_id)
+
+    async def reconnect(self) -> None:
+        """Say that notices may have been missed."""
+        await self._connected.wait()
+        assert self._on_connected is not None
+        self._on_connected()
+
+
 class FlakyLog:
     """An event log in memory whose database can be away.
 

@@ -13,6 +13,7 @@ from service.worker.drain import Budget
 from service.worker.worker import Adapters, Worker
 from tests.support import tasks
 from tests.support.worker_fakes import (
+    FakeNotices,
     FakeQueue,
     FakeSimulators,
     FlakyLog,
@@ -34,6 +35,7 @@ class Scene:
     simulators: FakeSimulators
     worker: Worker
     relay_woken: asyncio.Event
+    notices: FakeNotices
 
     async def submit(self, circuit: str = tasks.QUICKSTART) -> Task:
         """Put a task into the log and its message into the queue."""
@@ -71,18 +73,18 @@ async def start_scene(slots: int = 1, **settings: float | str) -> Scene:
     store = MemoryStore()
     log = FlakyLog(store)
     queue, simulators = FakeQueue(), FakeSimulators(slots)
-    wakes = asyncio.Event()
+    wakes, notices = asyncio.Event(), FakeNotices()
 
     async def ping() -> None:
         await log.histories([])
 
     worker = Worker(
         WorkerSettings.model_validate({"worker_id": "w1", **settings}),
-        Adapters(log, log, ping, wakes.set, queue, simulators),
+        Adapters(log, log, ping, wakes.set, queue, simulators, cancel_notices=notices),
     )
     simulators.on_capacity = worker.wake
     await worker.start()
-    return Scene(store, log, queue, simulators, worker, wakes)
+    return Scene(store, log, queue, simulators, worker, wakes, notices)
 
 
 @pytest.fixture

@@ -5,10 +5,12 @@ import asyncio
 import pytest
 
 from domain.errors import BrokerUnavailable, StoreUnavailable
+from domain.log import LogCursor
 from domain.ports import Dispatched
+from domain.task import Cancel
 from infrastructure.memory.store import MemoryStore
 from infrastructure.rabbitmq.topology import Depth
-from relay.redispatch import Redispatcher
+from relay.redispatch import SAMPLES_PER_PATIENCE, Redispatcher
 from tests.support import tasks
 from tests.support.waiting import eventually
 
@@ -80,6 +82,21 @@ async def test_a_queue_that_is_gone_makes_everything_wait_again_at_once(
     await redispatcher.forget_all()
     assert woken.is_set()
     assert await numbers(store) == 0
+
+
+async def test_a_cancelled_row_does_not_send_its_neighbours_again(
+    store: FlakyStore, queue: FakeQueue
+) -> None:
+    await dispatch(store, 5)
+    last = (await store.read(LogCursor(), 10))[-1].task_id
+    queue.ready = 5
+    redispatcher = Redispatcher(store, queue, PATIENCE, lambda: None)
+    await redispatcher.sample()
+    await store.append([tasks.following(await tasks.load(store, last), Cancel("enough"))])
+    running = asyncio.create_task(redispatcher.run())
+    await eventually(lambda: queue.looks > 4 * SAMPLES_PER_PATIENCE)
+    assert await numbers(store) == 4
+    running.cancel()
 
 
 async def test_it_survives_absences_of_both_sides(store: FlakyStore, queue: FakeQueue) -> None:
