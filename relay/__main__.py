@@ -21,6 +21,7 @@ from infrastructure.postgres.pauses import PostgresPauses
 from infrastructure.postgres.seals import PostgresSeals
 from infrastructure.postgres.traces import PostgresTraces
 from infrastructure.settings import RelaySettings, read_settings
+from infrastructure.shutdown import leave_after
 from infrastructure.supervision import supervised
 from infrastructure.telemetry.exposition import MetricsServer
 from infrastructure.telemetry.logging import configure_logging
@@ -79,6 +80,7 @@ class Relay:
         await self._tracing.start()
         await self._metrics.start()
         await self._told_to_stop.wait()
+        leave_after(self._settings.shutdown_grace_seconds)
         if self._leader is not None:
             self._leader.stop()
             await asyncio.wait({work}, timeout=self._settings.shutdown_grace_seconds / 2)

@@ -11,6 +11,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from infrastructure.settings import ApiSettings, read_settings
+from infrastructure.shutdown import leave_after
 from infrastructure.telemetry.logging import configure_logging
 from service.api.app import create_app
 from service.api.health import Health
@@ -19,8 +20,10 @@ from service.api.runtime import Runtime
 
 BACKLOG = 2048
 KEEP_ALIVE_SECONDS = 30
+FAREWELL_SECONDS = 0.5
+"""Requests that arrive so soon after the signal are answered like any other."""
 CLOSING_SECONDS = 5
-"""What is left of the grace for the adapters once the last request was answered."""
+"""What is left of the grace for the adapters once the last request was answered, at most."""
 
 _log = structlog.get_logger(__name__)
 
@@ -28,16 +31,29 @@ _log = structlog.get_logger(__name__)
 class Server(uvicorn.Server):
     """uvicorn's server, which ends with exit code 0 when it is asked to end."""
 
-    def __init__(self, config: uvicorn.Config, health: Health) -> None:
+    def __init__(self, config: uvicorn.Config, health: Health, grace_seconds: float) -> None:
         super().__init__(config)
         self._health = health
+        self._grace_seconds = grace_seconds
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's signature
         """Begin to drain; a second signal ends at once."""
-        self._health.draining = True
         if self.should_exit:
             self.force_exit = True
+        else:
+            leave_after(self._grace_seconds)
+        self._health.draining = True
         self.should_exit = True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take no more connections, answer what is on its way over those there are, and end."""
+        for server in self.servers:
+            server.close()
+        for listener in sockets or []:
+            listener.close()
+        if not self.force_exit:
+            await asyncio.sleep(FAREWELL_SECONDS)
+        await super().shutdown(sockets)
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -58,6 +74,7 @@ def server_config(
     http: type[asyncio.Protocol] | Literal["httptools"] = GatheringProtocol,
 ) -> uvicorn.Config:
     """Return how uvicorn serves the API."""
+    grace = settings.shutdown_grace_seconds
     return uvicorn.Config(
         app,
         loop="uvloop",
@@ -70,7 +87,7 @@ def server_config(
         proxy_headers=False,
         backlog=BACKLOG,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=max(1, int(settings.shutdown_grace_seconds - CLOSING_SECONDS)),
+        timeout_graceful_shutdown=max(1, int(grace - min(CLOSING_SECONDS, grace / 4))),
     )
 
 
@@ -93,7 +110,7 @@ def main() -> None:
     spare_the_collector()
     listener = listen(settings.host, settings.port)
     _log.info("Listening", host=settings.host, port=listener.getsockname()[1])
-    Server(config, health).run(sockets=[listener])
+    Server(config, health, settings.shutdown_grace_seconds).run(sockets=[listener])
     _log.info("Stopped")
 
 

@@ -17,6 +17,7 @@ from service.api.cancel import CancelEndpoint, OnCancelled
 from service.api.correlation import Correlation
 from service.api.cors import Cors
 from service.api.events import LogEndpoint, TaskEventsEndpoint
+from service.api.farewell import Farewell
 from service.api.guard import Guard
 from service.api.health import DatabaseState, Health, QueueState
 from service.api.models import limited_submission
@@ -121,7 +122,7 @@ def create_app(
         redirect_slashes=False,
         lifespan=lifespan,
     )
-    inner: ASGIApp = Guard(router, adapters.database)
+    inner: ASGIApp = Farewell(Guard(router, adapters.database), health)
     if settings.rate_limit_per_second:
         inner = RateLimit(inner, settings.rate_limit_per_second, settings.rate_limit_burst)
     return Cors(Telemetry(Correlation(inner), tracing), settings.cors_origins)

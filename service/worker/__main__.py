@@ -4,7 +4,6 @@ import asyncio
 import os
 import signal
 import sys
-import threading
 
 import structlog
 import uvloop
@@ -18,6 +17,7 @@ from infrastructure.quantum.limits import InvalidLimitError
 from infrastructure.quantum.pool import EngineLimits, SimulatorDied, SimulatorPool
 from infrastructure.rabbitmq.consumer import Consumer
 from infrastructure.settings import SettingsError, WorkerSettings, read_settings
+from infrastructure.shutdown import leave_after
 from infrastructure.telemetry.exposition import MetricsServer
 from infrastructure.telemetry.logging import configure_logging
 from infrastructure.telemetry.provide import make_tracing
@@ -75,7 +75,7 @@ async def _work(settings: WorkerSettings, limits: EngineLimits) -> int:
     await shown.start()
     failed = await _run_until(told_to_stop, worker)
     budget = Budget.of(settings.shutdown_grace_seconds, asyncio.get_running_loop().time())
-    _leave_after(settings.shutdown_grace_seconds)
+    leave_after(settings.shutdown_grace_seconds)
     await worker.stop(budget)
     await shown.close()
     await notifier.close()
@@ -114,13 +114,6 @@ def _listen_for_signals(told_to_stop: asyncio.Event) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, handle)
-
-
-def _leave_after(seconds: float) -> None:
-    """End the process when closing takes too long; what it held is left to its leases."""
-    timer = threading.Timer(seconds, os._exit, args=(0,))
-    timer.daemon = True
-    timer.start()
 
 
 if __name__ == "__main__":

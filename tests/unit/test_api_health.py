@@ -1,11 +1,27 @@
 """Health, readiness, and what web pages may do."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from uuid import UUID
 
 import pytest
 
+from domain.identifiers import uuid7
+from domain.ports import TaskView
 from service.api.models import Health, Probe
 from tests.support.api import InProcessApi, in_process_api, problem
+
+
+class HangingQueries:
+    """A projection that never answers."""
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+
+    async def view(self, _task_id: UUID) -> TaskView | None:
+        self.asked.set()
+        await asyncio.Event().wait()
+        return None
 
 
 @pytest.fixture
@@ -84,7 +100,26 @@ async def test_it_is_not_ready_while_it_drains(api: InProcessApi) -> None:
     api.health.draining = True
     document = problem(await api.http.get("/readyz"), 503)
     assert document["reasons"] == ["the process is shutting down"]
-    await api.accepted({"circuit": "x"})
+
+
+async def test_while_it_drains_it_answers_and_asks_clients_to_leave(api: InProcessApi) -> None:
+    assert "connection" not in (await api.submit({"circuit": "x"})).headers
+    api.health.draining = True
+    answer = await api.submit({"circuit": "x"})
+    assert answer.status_code == 202
+    assert answer.headers["connection"] == "close"
+
+
+async def test_a_request_that_is_cut_short_by_the_end_is_told_so() -> None:
+    queries = HangingQueries()
+    async with in_process_api(queries=queries, request_deadline_seconds=60.0) as api:
+        asking = asyncio.create_task(api.http.get(f"/tasks/{uuid7()}"))
+        await asyncio.wait_for(queries.asked.wait(), 5)
+        api.health.draining = True
+        asking.cancel()
+        answer = await asyncio.wait_for(asking, 5)
+    assert problem(answer, 503)["outcome"] == "unknown"
+    assert answer.headers["retry-after"]
 
 
 async def test_head_answers_like_get(api: InProcessApi) -> None:
