@@ -9,8 +9,6 @@ import argparse
 import asyncio
 import contextlib
 import json
-import os
-import tempfile
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import ExitStack
@@ -22,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.scrape import Sample, read_sample, read_samples, values
-from bench.servers import private_servers, process
+from bench.stack import Servers
 from infrastructure.local.ports import LOOPBACK, free_ports, wait_until
 from infrastructure.local.rabbitmq import RabbitMQServer
 
@@ -112,24 +110,16 @@ def main() -> None:
     """Measure, print and write."""
     options = _options()
     with ExitStack() as stack:
-        dsn, rabbitmq = private_servers(stack)
-        api, *others = free_ports(3)
-        environment = os.environ | {
-            "DATABASE_URL": dsn,
-            "RABBITMQ_URL": rabbitmq.url,
-            "HOST": LOOPBACK,
-            "PORT": str(api),
-            "SIGNING_KEY_FILE": f"{stack.enter_context(tempfile.TemporaryDirectory())}/key",
-            "LOG_LEVEL": "ERROR",
-            "WORKER_SLOTS": "1",
-        }
-        stack.enter_context(process("service.api", environment))
-        for module, port in zip(("relay", "service.worker"), others, strict=True):
-            stack.enter_context(process(module, environment | {"METRICS_PORT": str(port)}))
-        urls = [f"http://{LOOPBACK}:{port}/metrics" for port in (api, *others)]
+        servers = stack.enter_context(Servers())
+        installation = servers.installation()
+        relay, worker = free_ports(2)
+        stack.enter_context(installation.relay(METRICS_PORT=str(relay)))
+        stack.enter_context(installation.worker(METRICS_PORT=str(worker), WORKER_SLOTS="1"))
+        api = stack.enter_context(installation.api()).port
+        urls = [f"http://{LOOPBACK}:{port}/metrics" for port in (api, relay, worker)]
         wait_until(lambda: _is_ready(urls), what="the stack", timeout=60)
         timeline = Timeline(urls)
-        asyncio.run(_outage(rabbitmq, timeline, f"http://{LOOPBACK}:{api}", options))
+        asyncio.run(_outage(servers.rabbitmq, timeline, f"http://{LOOPBACK}:{api}", options))
     RESULTS.mkdir(exist_ok=True)
     written = RESULTS / "outage.json"
     written.write_text(json.dumps([asdict(moment) for moment in timeline.moments], indent=1))

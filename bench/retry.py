@@ -5,23 +5,22 @@ keeps the spans for other viewers.
 """
 
 import argparse
+import contextlib
 import os
+import signal
 import subprocess
 import sys
-import tempfile
-import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
 import httpx2
 
-from bench.scrape import read_sample, values
-from bench.servers import private_servers, process
-from infrastructure.local.ports import LOOPBACK, free_ports, wait_until
+from bench.stack import Servers
+from infrastructure.local.ports import LOOPBACK, wait_until
 
 TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
-SHOTS = 8_000
-RUN_SECONDS = 0.5
+SHOTS = 20_000
 WIDTH = 100
 LAST_SPANS = ("POST /tasks", "run", "TaskCompleted", "attempt 1", "attempt 2")
 
@@ -32,40 +31,21 @@ def main() -> None:
     parser.add_argument("--otlp", type=Path, metavar="FILE", help="write OTLP JSON there")
     options = parser.parse_args()
     with ExitStack() as stack:
-        dsn, rabbitmq = private_servers(stack)
-        api, relay = free_ports(2)
-        environment = os.environ | {
-            "DATABASE_URL": dsn,
-            "RABBITMQ_URL": rabbitmq.url,
-            "HOST": LOOPBACK,
-            "PORT": str(api),
-            "SIGNING_KEY_FILE": f"{stack.enter_context(tempfile.TemporaryDirectory())}/key",
-            "LOG_LEVEL": "ERROR",
-            "WORKER_SLOTS": "1",
-        }
-        stack.enter_context(process("service.api", environment))
-        stack.enter_context(process("relay", environment | {"METRICS_PORT": str(relay)}))
-        first, heir = (environment | {"WORKER_ID": f"worker-{number}"} for number in (1, 2))
-        victim = stack.enter_context(process("service.worker", first))
-        _wait_for_consumers(f"http://{LOOPBACK}:{relay}/metrics", 1)
-        stack.enter_context(process("service.worker", heir))
-        task_url = _submit(f"http://{LOOPBACK}:{api}")
-        wait_until(lambda: _status(task_url) == "processing", what="the claim", timeout=60)
-        time.sleep(RUN_SECONDS)
-        victim.kill()
+        installation = stack.enter_context(Servers()).installation()
+        environment = installation.environment()
+        stack.enter_context(installation.relay())
+        api = stack.enter_context(installation.api()).port
+        with contextlib.suppress(AssertionError), installation.worker("worker-1") as victim:
+            task_url = _submit(f"http://{LOOPBACK}:{api}")
+            _wait_for_spans(task_url, environment, ("claim", "send"))
+            os.kill(victim.pid, signal.SIGKILL)
+        stack.enter_context(installation.worker("worker-2"))
         wait_until(lambda: _status(task_url) == "completed", what="the task", timeout=120)
-        shown = _trace(task_url, environment)
+        _wait_for_spans(task_url, environment, LAST_SPANS)
+        shown = _run_trace(task_url, environment)
         if options.otlp is not None:
             options.otlp.write_text(_run_trace(task_url, environment, "--otlp"))
     print(shown)
-
-
-def _wait_for_consumers(url: str, count: int) -> None:
-    wait_until(
-        lambda: values([read_sample(url)], "ketlog_queue_consumers") == [count],
-        what="the worker",
-        timeout=60,
-    )
 
 
 def _submit(api_url: str) -> str:
@@ -89,20 +69,18 @@ def _status(task_url: str) -> str:
     return str(httpx2.get(task_url).json()["status"])
 
 
-def _trace(task_url: str, environment: dict[str, str]) -> str:
-    """Return what the command prints once the last spans are stored."""
+def _wait_for_spans(task_url: str, environment: dict[str, str], names: Sequence[str]) -> None:
     wait_until(
-        lambda: all(name in _run_trace(task_url, environment) for name in LAST_SPANS),
+        lambda: all(name in _run_trace(task_url, environment) for name in names),
         what="the spans",
-        timeout=20,
+        timeout=60,
     )
-    return _run_trace(task_url, environment)
 
 
 def _run_trace(task_url: str, environment: dict[str, str], *arguments: str) -> str:
     return subprocess.run(
         [sys.executable, "-m", "service.trace", *arguments, task_url.rpartition("/")[2]],
-        env=environment | {"COLUMNS": str(WIDTH)},
+        env=os.environ | environment | {"COLUMNS": str(WIDTH)},
         check=True,
         stdout=subprocess.PIPE,
         text=True,
