@@ -178,11 +178,13 @@ lock: setup ## Pin the dependencies of pyproject.toml anew, with hashes
 	@$(VENV)/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
 	  --all-extras pyproject.toml -o requirements-dev.lock
 
-.PHONY: bench bench-table
+.PHONY: bench bench-table profile
 bench: setup ## Measure every row beside its baseline (ONLY=submit,status for some, QUICK=1 for a look)
 	@$(PYTHON) -m bench $(if $(ONLY),--only "$(ONLY)") $(if $(QUICK),--quick)
 bench-table: setup ## Put the figures of the last run into docs/performance.md
 	@$(PYTHON) -m bench --write-table
+profile: setup ## Show where the time of a row goes: ONLY=submit (QUICK=1 for shorter turns)
+	@$(PYTHON) -m bench.profile --only "$(or $(ONLY),$(error which one? make profile ONLY=submit))" $(if $(QUICK),--quick)
 
 .PHONY: chaos
 chaos: setup ## Make faults of every kind under load and check that nothing is lost (MINUTES=10 SEED=1)

@@ -11,7 +11,7 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
@@ -55,8 +55,20 @@ class Process:
 class Servers:
     """One PostgreSQL and one RabbitMQ; a context manager. RabbitMQ starts when it is needed."""
 
-    def __init__(self, settings: Mapping[str, str] | None = None) -> None:
-        """Describe the servers; PostgreSQL may be given settings beside the shipped ones."""
+    def __init__(
+        self,
+        settings: Mapping[str, str] | None = None,
+        watch: Callable[[str, int], AbstractContextManager[None]] = lambda _name, _pid: (
+            nullcontext()
+        ),
+    ) -> None:
+        """Describe the servers; nothing is started.
+
+        Args:
+            settings: of PostgreSQL, beside the shipped ones.
+            watch: entered with the name and the id of each process once it is ready.
+        """
+        self.watch = watch
         self._stack = ExitStack()
         self._settings = {**DURABLE, **(settings or {})}
         self._rabbitmq: RabbitMQServer | None = None
@@ -194,7 +206,8 @@ class Installation:
         name = "api" if module == "service.api" else module
         with self.servers.process(f"{self.name}-{name}", module, environment) as pid:
             _wait(lambda: _answers(port), module, pid)
-            yield Process(name, pid, port, self.servers.folder / f"{self.name}-{name}.log")
+            with self.servers.watch(f"{self.name}-{name}", pid):
+                yield Process(name, pid, port, self.servers.folder / f"{self.name}-{name}.log")
 
     @contextmanager
     def relay(self, **settings: str) -> Iterator[Process]:
@@ -224,7 +237,8 @@ class Installation:
         environment = self.environment(HEARTBEAT_FILE=str(heartbeat), **settings)
         with self.servers.process(full, module, environment) as pid:
             _wait(lambda: is_fresh(heartbeat), full, pid)
-            yield Process(name, pid, 0, self.servers.folder / f"{full}.log")
+            with self.servers.watch(full, pid):
+                yield Process(name, pid, 0, self.servers.folder / f"{full}.log")
 
 
 def _wait(ready: Callable[[], bool], what: str, pid: int) -> None:
