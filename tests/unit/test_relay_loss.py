@@ -61,6 +61,16 @@ def test_a_full_window_without_workers_is_not_lost(watched: Watched) -> None:
     assert watched.see(list(range(1, 1_001)), last=1_000, ready=1_000, seconds=600) == []
 
 
+def test_a_backlog_that_waits_for_hours_is_sent_once(watched: Watched) -> None:
+    """Four hours of a backlog of 100,000: a full window, and one claim a second."""
+    window, last, lost = 200, 200, []
+    for claimed in range(4 * 3_600):
+        numbers = list(range(claimed + 1, last + 1))
+        lost += watched.see(numbers, last, ready=len(numbers))
+        last = min(100_000, claimed + 1 + window)
+    assert lost == []
+
+
 def test_a_queue_that_stays_empty_has_lost_what_is_dispatched(watched: Watched) -> None:
     assert watched.see([1, 2, 3], last=3, ready=3) == []
     assert watched.see([1, 2, 3], last=3, ready=0, seconds=10) == []
