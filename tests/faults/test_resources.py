@@ -165,7 +165,11 @@ async def test_a_shortage_refuses_submissions_and_loses_nothing(
         ended = await client.all_ended(accepted)
         assert {task["status"] for task in ended} == {"completed"}
         assert {task["attempt"] for task in ended} == {1}
-        assert await state() == "connected"
+
+        async def well() -> bool:
+            return await state() == "connected"
+
+        await eventually(well, within=5)
     api = ketlog.processes["api"].log()
     assert api.count("event log is away, appends wait") == 1
     assert api.count(f"{shortage.reason} ") == 1
