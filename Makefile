@@ -111,6 +111,14 @@ resume: setup ## Hand tasks to workers again
 	@$(OPERATE) resume
 export REASON
 
+.PHONY: dead-letters requeue discard
+dead-letters: setup ## List the messages that RabbitMQ has put away, and why (ARGS=--json)
+	@$(OPERATE) dead-letters $(ARGS)
+requeue: setup ## Have another message sent for a pending task: ID=<message or task id>
+	@$(OPERATE) requeue -- "$${ID:?which one? make requeue ID=…}"
+discard: setup ## Remove a dead letter that nobody can use: ID=<message id>
+	@$(OPERATE) discard -- "$${ID:?which one? make discard ID=…}"
+
 ##@ The log
 
 .PHONY: verify

@@ -1,62 +1,55 @@
 """Looks after the dead-letter queue: no letter is lost, and none is left unexplained.
 
-A letter about a task that the log knows is removed. If the task has ended, nothing is owed; if it
-is pending its outbox row is still there, and `relay.redispatch` sees that its message is missing.
-A letter that names no known task stays in the queue, where it can be read, and is logged once.
+A letter about a pending task has another message sent for it, by an event that says so, and is
+removed once that is in the log. A letter about a task that is claimed, or has ended, is removed:
+nothing is owed. One that names no known task stays in the queue, where `make dead-letters` lists
+it, and is logged once.
 """
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager
-from typing import Protocol
+from collections.abc import Callable
 
 import structlog
 
-from domain.errors import BrokerUnavailable, InvalidEvent, StoreError
+from domain.errors import BrokerUnavailable, StoreError
+from domain.log import Appended
 from domain.ports import EventLog
+from domain.task import Task
+from infrastructure.dead_letters import (
+    LETTERS_AT_A_TIME,
+    DeadLetterBox,
+    Judgement,
+    another_message,
+    in_hand,
+    judge,
+)
 from infrastructure.rabbitmq.dead_letters import Letter
-from infrastructure.rabbitmq.message import TaskMessage
 from infrastructure.telemetry import metrics
 from infrastructure.telemetry.context import trace_id_of
 
 INTERVAL_SECONDS = 5.0
-LETTERS_PER_SWEEP = 1_000
 SWEEP_ANYWAY_SECONDS = 600.0
+ACTOR = "relay"
 
 log = structlog.get_logger()
 
 
-class Letters(Protocol):
-    """Letters in hand; those that are not settled go back."""
-
-    async def next(self) -> Letter | None:
-        """Take one more in hand, oldest first; `None` when there is none left."""
-        ...
-
-    async def settle(self, letter: Letter) -> None:
-        """Remove one for good."""
-        ...
-
-
-class DeadLetterBox(Protocol):
-    """The dead-letter queue; its methods raise `BrokerUnavailable`."""
-
-    async def count(self) -> int:
-        """Return how many letters wait."""
-        ...
-
-    def sweep(self) -> AbstractAsyncContextManager[Letters]:
-        """Begin to look through them."""
-        ...
-
-
 class DeadLetters:
-    """Puts right what dead letters tell, and keeps those that nobody can make sense of."""
+    """Puts right what dead letters tell, and keeps those that nobody can make sense of.
 
-    def __init__(self, box: DeadLetterBox, event_log: EventLog) -> None:
+    Args:
+        box: the letters.
+        event_log: what is known of their tasks.
+        on_requeued: called when a task is to have another message.
+    """
+
+    def __init__(
+        self, box: DeadLetterBox, event_log: EventLog, on_requeued: Callable[[], None]
+    ) -> None:
         self._box = box
         self._event_log = event_log
+        self._on_requeued = on_requeued
         self._kept = 0
         self._count: int | None = None
         self._swept_at = time.monotonic()
@@ -81,7 +74,7 @@ class DeadLetters:
         """Sweep if the number of letters is not that of the kept ones; returns how many settled.
 
         Raises:
-            BrokerUnavailable, StoreUnavailable: every letter not settled is still there.
+            BrokerUnavailable, StoreError: every letter not settled is still there.
         """
         self._count = None
         count = self._count = await self._box.count()
@@ -91,48 +84,50 @@ class DeadLetters:
         self._swept_at = time.monotonic()
         settled = kept = 0
         async with self._box.sweep() as letters:
-            async for letter in _first(letters, LETTERS_PER_SWEEP):
+            async for letter in in_hand(letters):
                 if await self._is_explained(letter):
                     await letters.settle(letter)
                     settled += 1
                     metrics.DEAD_LETTERS_SETTLED.inc()
                 else:
                     kept += 1
-        self._kept = kept if kept < LETTERS_PER_SWEEP else count
+        self._kept = kept if kept < LETTERS_AT_A_TIME else count
         return settled
 
     async def _is_explained(self, letter: Letter) -> bool:
-        if not isinstance(letter.message, TaskMessage):
-            return self._keep(letter, letter.message.reason)
-        task_id = letter.message.task_id
-        try:
-            known = task_id in await self._event_log.histories([task_id])
-        except InvalidEvent:
-            return self._keep(letter, "the history of its task cannot be read")
-        if not known:
-            return self._keep(letter, "it names a task that the log does not know")
+        judgement = await judge(letter, self._event_log)
+        if judgement.task is None:
+            self._keep(judgement)
+            return False
+        outcome = "removed: nothing is owed to its task"
+        if judgement.owes_message and await self._requeue(judgement.task, letter):
+            outcome = "put right: its task has another message sent"
         log.warning(
-            "A dead letter was put right",
-            task_id=str(task_id),
-            correlation_id=letter.message.correlation_id,
-            trace_id=trace_id_of(letter.message.traceparent),
+            f"A dead letter was {outcome}",
+            task_id=str(judgement.task.task_id),
+            correlation_id=judgement.task.metadata.correlation_id,
+            trace_id=trace_id_of(judgement.task.metadata.traceparent),
             died_of=letter.reason,
         )
         return True
 
-    def _keep(self, letter: Letter, reason: str) -> bool:
-        identity = letter.message_id or "without id"
-        if identity not in self._reported:
-            self._reported.add(identity)
+    async def _requeue(self, task: Task, letter: Letter) -> bool:
+        """Have another message sent; tells whether the task still waited for one."""
+        append = another_message(task, f"its message died in RabbitMQ: {letter.reason}", ACTOR)
+        (result,) = await self._event_log.append([append])
+        if not isinstance(result, Appended):
+            return False
+        metrics.count_appended(append.event)
+        self._on_requeued()
+        return True
+
+    def _keep(self, judgement: Judgement) -> None:
+        letter = judgement.letter
+        if letter.name not in self._reported:
+            self._reported.add(letter.name)
             log.warning(
-                "A dead letter is kept", message_id=identity, died_of=letter.reason, reason=reason
+                "A dead letter is kept, `make dead-letters` lists it",
+                message_id=letter.name,
+                died_of=letter.reason,
+                reason=judgement.kept_because,
             )
-        return False
-
-
-async def _first(letters: Letters, limit: int) -> AsyncIterator[Letter]:
-    for _ in range(limit):
-        letter = await letters.next()
-        if letter is None:
-            return
-        yield letter

@@ -67,7 +67,7 @@ class Leader:
             self._dispatcher.wake,
             tracing=tracing,
         )
-        self._dead_letters = DeadLetters(self._dead_letter_queue, event_log)
+        self._dead_letters = DeadLetters(self._dead_letter_queue, event_log, self._dispatcher.wake)
         sink = settings.checkpoint_sink
         self._sealer = Sealer(
             seals,

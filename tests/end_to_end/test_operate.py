@@ -1,6 +1,7 @@
 """The operator's program on a running relay."""
 
 import asyncio
+import json
 import os
 import subprocess
 import sys
@@ -9,12 +10,17 @@ from pathlib import Path
 
 import pytest
 
+from domain.identifiers import new_traceparent
+from domain.ports import OutboxRow
 from infrastructure.heartbeat import is_fresh
 from infrastructure.local.health import pause_notice
 from infrastructure.postgres.connect import Database
 from infrastructure.postgres.event_log import PostgresEventLog
+from infrastructure.rabbitmq.message import encode
+from infrastructure.rabbitmq.publisher import Publisher
+from infrastructure.rabbitmq.topology import DEAD_QUEUE, Topology
 from tests.support import tasks
-from tests.support.amqp import Operator, operator
+from tests.support.amqp import Operator, operator, rows
 from tests.support.processes import ROOT, System, system
 from tests.support.waiting import eventually
 
@@ -76,6 +82,39 @@ async def test_a_pause_holds_over_the_start_of_a_relay_until_it_is_ended(
     await eventually(sent, 10, "a message in the queue")
     await eventually(lambda: "Dispatch is resumed" in relay.log(), 10)
     assert await asyncio.to_thread(pause_notice, processes.database_url) is None
+
+
+async def test_dead_letters_are_listed_put_right_and_discarded(
+    processes: System, log: PostgresEventLog, broker: Operator, rabbitmq_url: str
+) -> None:
+    publisher = Publisher(rabbitmq_url, "test", Topology())
+    await publisher.publish(rows(1))
+    await publisher.close()
+    task = await tasks.submitted(log)
+    body, _ = encode(
+        OutboxRow(1, task.task_id, task.last_event_id, "a-correlation-id", new_traceparent())
+    )
+    await broker.put(body, DEAD_QUEUE, str(task.last_event_id))
+    await broker.put(b"not a task", DEAD_QUEUE, "junk")
+    await eventually(lambda: _letters(broker, 2), 10, "two letters")
+
+    listed = json.loads(operate(processes, "dead-letters", "--json"))
+    assert {row["message_id"]: row["task_status"] for row in listed} == {
+        str(task.last_event_id): "pending",
+        "junk": None,
+    }
+    assert "not a task message" in operate(processes, "dead-letters")
+    assert "`make discard ID=junk`" in operate(processes, "requeue", "junk", code=1)
+    assert "has another message sent" in operate(processes, "requeue", str(task.task_id))
+    last = (await log.histories([task.task_id]))[task.task_id].events[-1]
+    assert last.metadata.actor == "operator"
+    assert "message_id junk" in operate(processes, "discard", "junk")
+    assert await broker.ready(DEAD_QUEUE) == 0
+    assert operate(processes, "dead-letters") == "There are no dead letters.\n"
+
+
+async def _letters(broker: Operator, count: int) -> bool:
+    return await broker.ready(DEAD_QUEUE) == count
 
 
 def test_an_absent_database_is_said_with_advice(processes: System) -> None:

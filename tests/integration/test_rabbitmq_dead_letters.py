@@ -1,6 +1,7 @@
 """Looking through real dead letters without losing any."""
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -40,6 +41,8 @@ async def arrived(letters: DeadLetterQueue, count: int) -> None:
 async def test_without_the_queue_there_are_no_letters(rabbitmq_url: str) -> None:
     letters = DeadLetterQueue(rabbitmq_url, "test")
     assert await letters.count() == 0
+    async with letters.sweep() as sweep:
+        assert await sweep.next() is None
     await letters.close()
 
 
@@ -59,7 +62,9 @@ async def test_a_letter_says_what_it_was_and_why_it_died(
     assert letter.reason == "rejected"
     assert letter.message == deliveries[0].message
     assert isinstance(letter.message, TaskMessage)
-    assert letter.message_id == str(letter.message.message_id)
+    assert letter.name == str(letter.message.message_id)
+    assert letter.died_at is not None
+    assert abs(letter.died_at - datetime.now(UTC)) < timedelta(minutes=1)
     await consumer.close()
 
 
@@ -75,7 +80,7 @@ async def test_letters_that_are_not_settled_stay(
         assert first is not None
         assert third is not None
         assert isinstance(first.message, Undecodable)
-        assert first.reason == "unknown"
+        assert (first.reason, first.died_at, first.octets) == ("unknown", None, len(b"one"))
         assert second is not None
         await sweep.settle(second)
     await arrived(letters, 2)

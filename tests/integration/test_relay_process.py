@@ -298,12 +298,13 @@ async def test_dead_letters_about_tasks_are_settled_and_others_kept(
 ) -> None:
     relay = processes.relay()
     await working(relay)
-    await log.submit(1)
+    (task_id,) = await log.submit(1)
     await in_queue(looker, 1)
     body = await looker.get()
     assert body is not None
+    task = await tasks.load(log.events, task_id)
     await looker.put(b"not a task", DEAD_QUEUE)
-    await looker.put(body, DEAD_QUEUE)
+    await looker.put(body, DEAD_QUEUE, str(task.last_event_id))
     await eventually(lambda: "A dead letter is kept" in relay.log(), 15)
 
     async def only_the_other_is_left() -> bool:
@@ -311,6 +312,9 @@ async def test_dead_letters_about_tasks_are_settled_and_others_kept(
 
     await eventually(only_the_other_is_left)
     assert "A dead letter was put right" in relay.log()
+    await in_queue(looker, 1)
+    history = (await log.events.histories([task_id]))[task_id]
+    assert [event.metadata.actor for event in history.events] == ["test", "relay"]
     assert await looker.get(DEAD_QUEUE) == b"not a task"
 
 

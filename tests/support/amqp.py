@@ -3,6 +3,8 @@
 import contextlib
 from collections.abc import AsyncIterator
 
+from pamqp import commands
+
 from domain.identifiers import new_traceparent, uuid7
 from domain.ports import OutboxRow
 from infrastructure.rabbitmq.link import Link
@@ -53,10 +55,11 @@ class Operator:
         async with self._link.brief_channel() as channel:
             await channel.queue_unbind(QUEUE, QUEUE, QUEUE)
 
-    async def put(self, body: bytes, queue: str = QUEUE) -> None:
+    async def put(self, body: bytes, queue: str = QUEUE, message_id: str | None = None) -> None:
         """Put a message of another program into a queue."""
+        properties = commands.Basic.Properties(message_id=message_id)
         async with self._link.brief_channel() as channel:
-            await channel.basic_publish(body, routing_key=queue)
+            await channel.basic_publish(body, routing_key=queue, properties=properties)
 
     async def get(self, queue: str = QUEUE) -> bytes | None:
         """Take one message out of a queue."""

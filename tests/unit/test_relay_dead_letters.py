@@ -1,57 +1,39 @@
-"""What becomes of dead letters: put right, or kept where they are."""
+"""What becomes of dead letters: put right, removed, or kept where they are."""
 
-import contextlib
-from collections.abc import AsyncIterator
-from uuid import UUID
+from collections.abc import Sequence
 
 import pytest
 
-from domain.errors import BrokerUnavailable
-from domain.identifiers import new_traceparent, uuid7
+from domain.errors import BrokerUnavailable, StoreUnavailable
+from domain.events import RequeueReason, TaskRequeued
+from domain.identifiers import uuid7
+from domain.log import Append, AppendResult
+from domain.status import Status
+from domain.task import Cancel
 from infrastructure.memory.store import MemoryStore
-from infrastructure.rabbitmq.dead_letters import Letter
-from infrastructure.rabbitmq.message import Decoded, TaskMessage, Undecodable
 from relay.dead_letters import DeadLetters
 from tests.support import tasks
+from tests.support.letters import UNREADABLE, FakeBox, about, message_of
 
 
-class FakeBox:
-    """A dead-letter queue in memory."""
+class FlakyStore(MemoryStore):
+    """A store that may refuse to append, and let another writer be faster."""
 
-    def __init__(self) -> None:
-        self.letters: list[Letter] = []
-        self.sweeps = 0
-        self.away = False
-        self._in_hand: list[Letter] = []
+    away = False
+    first: Append | None = None
 
-    def put(self, message: Decoded, message_id: str | None = None) -> None:
-        self.letters.append(Letter(message, message_id, "rejected", len(self.letters) + 1))
-
-    async def count(self) -> int:
+    async def append(self, appends: Sequence[Append]) -> list[AppendResult]:
         if self.away:
-            raise BrokerUnavailable("the test has taken it away")
-        return len(self.letters)
-
-    @contextlib.asynccontextmanager
-    async def sweep(self) -> AsyncIterator["FakeBox"]:
-        self.sweeps += 1
-        self._in_hand = list(self.letters)
-        yield self
-
-    async def next(self) -> Letter | None:
-        return self._in_hand.pop(0) if self._in_hand else None
-
-    async def settle(self, letter: Letter) -> None:
-        self.letters.remove(letter)
-
-
-def about(task_id: UUID) -> TaskMessage:
-    return TaskMessage(task_id, uuid7(), "a-correlation-id", new_traceparent())
+            raise StoreUnavailable("the test has taken it away")
+        first, self.first = self.first, None
+        if first is not None:
+            await super().append([first])
+        return await super().append(appends)
 
 
 @pytest.fixture
-def store() -> MemoryStore:
-    return MemoryStore()
+def store() -> FlakyStore:
+    return FlakyStore()
 
 
 @pytest.fixture
@@ -59,53 +41,121 @@ def box() -> FakeBox:
     return FakeBox()
 
 
-async def test_a_letter_about_a_known_task_is_removed(store: MemoryStore, box: FakeBox) -> None:
-    box.put(about((await tasks.submitted(store)).task_id))
-    assert await DeadLetters(box, store).round() == 1
+@pytest.fixture
+def woken() -> list[None]:
+    return []
+
+
+@pytest.fixture
+def letters(box: FakeBox, store: FlakyStore, woken: list[None]) -> DeadLetters:
+    return DeadLetters(box, store, lambda: woken.append(None))
+
+
+async def test_a_pending_task_whose_message_died_gets_another_one(
+    store: FlakyStore, box: FakeBox, letters: DeadLetters, woken: list[None]
+) -> None:
+    task = await tasks.submitted(store)
+    await store.record_dispatched([row.row_id for row in await store.choose(10)])
+    box.put(message_of(task))
+    assert await letters.round() == 1
+    assert box.letters == []
+    assert woken == [None]
+    requeued = (await store.histories([task.task_id]))[task.task_id].events[-1]
+    assert isinstance(requeued.event, TaskRequeued)
+    assert requeued.event.reason is RequeueReason.DEAD_LETTERED
+    assert (requeued.metadata.actor, requeued.metadata.causation_id) == (
+        "relay",
+        task.last_event_id,
+    )
+    (row,) = await store.choose(10)
+    assert row.message_id == requeued.event_id
+
+
+async def test_a_task_that_has_had_a_later_message_gets_no_more(
+    store: FlakyStore, box: FakeBox, letters: DeadLetters
+) -> None:
+    task = await tasks.submitted(store)
+    for _ in range(2):
+        box.put(message_of(task))
+    assert await letters.round() == 2
+    assert (await tasks.load(store, task.task_id)).version == 2
+
+
+@pytest.mark.parametrize("end", [Status.PROCESSING, Status.CANCELLED])
+async def test_nothing_is_owed_to_a_task_that_waits_no_more(
+    end: Status, store: FlakyStore, box: FakeBox, letters: DeadLetters
+) -> None:
+    task = await tasks.submitted(store)
+    box.put(message_of(task))
+    await tasks.put(
+        store,
+        tasks.claim(task)
+        if end is Status.PROCESSING
+        else tasks.following(task, Cancel("by its client")),
+    )
+    assert await letters.round() == 1
+    assert (await tasks.load(store, task.task_id)).version == 2
     assert box.letters == []
 
 
-async def test_the_task_keeps_its_place_in_the_outbox(store: MemoryStore, box: FakeBox) -> None:
+async def test_a_claim_in_the_same_moment_settles_it(
+    store: FlakyStore, box: FakeBox, letters: DeadLetters, woken: list[None]
+) -> None:
     task = await tasks.submitted(store)
-    box.put(about(task.task_id))
-    await DeadLetters(box, store).round()
-    assert [row.task_id for row in await store.choose(10)] == [task.task_id]
+    box.put(message_of(task))
+    store.first = tasks.claim(task)
+    assert await letters.round() == 1
+    assert (await tasks.load(store, task.task_id)).status is Status.PROCESSING
+    assert woken == []
 
 
-async def test_letters_that_nobody_understands_are_kept(store: MemoryStore, box: FakeBox) -> None:
-    box.put(Undecodable("not a task message"), "one")
+async def test_without_the_database_the_letter_stays(
+    store: FlakyStore, box: FakeBox, letters: DeadLetters
+) -> None:
+    box.put(message_of(await tasks.submitted(store)))
+    store.away = True
+    with pytest.raises(StoreUnavailable):
+        await letters.round()
+    assert len(box.letters) == 1
+    store.away = False
+    assert await letters.round() == 1
+
+
+async def test_letters_that_nobody_understands_are_kept(box: FakeBox, letters: DeadLetters) -> None:
+    box.put(UNREADABLE, "one")
     box.put(about(uuid7()), "two")
-    assert await DeadLetters(box, store).round() == 0
+    assert await letters.round() == 0
     assert len(box.letters) == 2
 
 
-async def test_a_kept_letter_hides_no_other(store: MemoryStore, box: FakeBox) -> None:
-    box.put(Undecodable("not a task message"))
-    box.put(about((await tasks.submitted(store)).task_id))
-    assert await DeadLetters(box, store).round() == 1
+async def test_a_kept_letter_hides_no_other(
+    store: FlakyStore, box: FakeBox, letters: DeadLetters
+) -> None:
+    box.put(UNREADABLE)
+    box.put(message_of(await tasks.submitted(store)))
+    assert await letters.round() == 1
     assert len(box.letters) == 1
 
 
 async def test_kept_letters_are_not_taken_up_again_and_again(
-    store: MemoryStore, box: FakeBox
+    store: FlakyStore, box: FakeBox, letters: DeadLetters
 ) -> None:
-    box.put(Undecodable("not a task message"))
-    letters = DeadLetters(box, store)
+    box.put(UNREADABLE)
     for _ in range(10):
         await letters.round()
     assert box.sweeps == 1
-    box.put(about((await tasks.submitted(store)).task_id))
+    box.put(message_of(await tasks.submitted(store)))
     assert await letters.round() == 1
 
 
-async def test_an_empty_box_is_not_opened(store: MemoryStore, box: FakeBox) -> None:
-    assert await DeadLetters(box, store).round() == 0
+async def test_an_empty_box_is_not_opened(box: FakeBox, letters: DeadLetters) -> None:
+    assert await letters.round() == 0
     assert box.sweeps == 0
 
 
 async def test_an_absent_broker_is_somebody_elses_business(
-    store: MemoryStore, box: FakeBox
+    box: FakeBox, letters: DeadLetters
 ) -> None:
     box.away = True
     with pytest.raises(BrokerUnavailable):
-        await DeadLetters(box, store).round()
+        await letters.round()
