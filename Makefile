@@ -198,6 +198,10 @@ profile: setup ## Show where the time of a row goes: ONLY=submit (QUICK=1 for sh
 chaos: setup ## Make faults of every kind under load and check that nothing is lost (MINUTES=10 SEED=1)
 	@$(PYTHON) -m tests.faults.chaos --minutes $(or $(MINUTES),10) --seed $(or $(SEED),1) $(ARGS)
 
+.PHONY: model
+model: setup ## Try schedules of faults on a model of delivery, then with each rule removed (MINUTES=5 SEED=1)
+	@$(PYTHON) -m tests.model --minutes $(or $(MINUTES),5) --seed $(or $(SEED),1)
+
 .PHONY: fuzz-qasm
 fuzz-qasm: setup ## Throw random programs at the OpenQASM front end (MINUTES=10 SEED=1)
 	@$(PYTHON) -m tests.fuzz.fuzz_qasm --minutes $(or $(MINUTES),10) --seed $(or $(SEED),1)

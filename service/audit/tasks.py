@@ -1,7 +1,7 @@
 """`python -m service.audit tasks --as-of TIME`: the tasks that there were, as they stood then.
 
-The newest submission first. Without a time, as they stand now. Ends with 0, or with 2 when the log
-cannot be read.
+The newest submission first. Without a time, as they stand now by the database's clock: the one of
+this host may be wrong. Ends with 0, or with 2 when the log cannot be read.
 """
 
 import argparse
@@ -69,7 +69,8 @@ async def _show(dsn: str, options: argparse.Namespace) -> None:
     counts: Counter[str] = Counter()
     try:
         async with translated_errors():
-            async for task in tasks_as_of(connection, options.as_of):
+            as_of = options.as_of or await connection.fetchval(statement("database_time"))
+            async for task in tasks_as_of(connection, as_of):
                 if options.status not in {None, task.status}:
                     continue
                 counts[task.status] += 1
@@ -81,14 +82,12 @@ async def _show(dsn: str, options: argparse.Namespace) -> None:
     finally:
         connection.terminate()
     summary = ", ".join(f"{count:,} {status}" for status, count in sorted(counts.items()))
-    say(f"{counts.total():,} tasks as of {moment(options.as_of)}: {summary or 'none'}")
+    say(f"{counts.total():,} tasks as of {moment(as_of)}: {summary or 'none'}")
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m service.audit tasks", description=__doc__)
-    parser.add_argument(
-        "--as-of", type=_time, default=datetime.now(UTC), metavar="TIME", help="RFC 3339"
-    )
+    parser.add_argument("--as-of", type=_time, metavar="TIME", help="RFC 3339")
     parser.add_argument("--status", type=Status, choices=list(Status), help="only those")
     parser.add_argument(
         "--limit",

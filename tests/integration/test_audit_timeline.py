@@ -1,8 +1,9 @@
 """The log for people: a task's life, and the tasks as they stood at a time."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import datetime, timedelta, tzinfo
 from uuid import UUID
 
 import asyncpg
@@ -115,6 +116,20 @@ async def test_tasks_stand_as_they_stood_then(
     before = claimed.recorded_at - timedelta(hours=1)
     assert await asyncio.to_thread(standing.main, ["--as-of", before.isoformat()]) == 0
     assert capsys.readouterr().out.startswith("0 tasks as of")
+
+
+async def test_now_is_the_databases_wherever_the_command_runs(
+    log: PostgresEventLog, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class SlowClock(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> "SlowClock":
+            return cls.fromtimestamp(time.time() - 3_600, tz)
+
+    monkeypatch.setattr(standing, "datetime", SlowClock)
+    await tasks.submitted(log)
+    assert await asyncio.to_thread(standing.main, []) == 0
+    assert "1 pending" in capsys.readouterr().out
 
 
 async def test_many_tasks_are_counted_and_few_shown(

@@ -1,0 +1,2 @@
+-- The present by the clock with which events are recorded.
+SELECT clock_timestamp()
