@@ -15,6 +15,7 @@ READY := $(VENV)/.ready
 STACK_PROGRAM := $(PYTHON) -m infrastructure.local
 SERVICE ?=
 PYTEST_ARGS ?=
+PYTEST_PROCESSES ?= 2
 AUDIT := $(PYTHON) -m infrastructure.local.with_env $(PYTHON) -m service.audit
 OPERATE := $(PYTHON) -m infrastructure.local.with_env $(PYTHON) -m service.operate
 FOLLOW ?= auto
@@ -35,7 +36,7 @@ demo: setup ## Start the stack if needed, run a few circuits and show what happe
 .PHONY: test
 test: setup ## Run every test, with coverage (PYTEST_ARGS=… is passed on)
 	@$(STACK_PROGRAM) servers
-	@$(PYTHON) -m pytest --cov --cov-report=term --durations=10 $(PYTEST_ARGS)
+	@$(PYTHON) -m pytest -n $(PYTEST_PROCESSES) --dist loadfile --cov --cov-report=term --durations=10 $(PYTEST_ARGS)
 	@$(if $(PYTEST_ARGS),,$(MAKE) coverage-floor)
 
 # Branches count. Left out is what only runs in processes that coverage does not follow: the commands
