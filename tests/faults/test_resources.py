@@ -151,8 +151,9 @@ async def test_a_shortage_refuses_submissions_and_loses_nothing(
         problem(refused, 503)
         assert int(refused.headers["retry-after"]) >= 1
         await eventually(failing, within=3)
-        detail = problem(await client.post(body, **key), 503)["detail"]
-        assert shortage.reason in detail or "not known" in detail
+        told = problem(await client.post(body, **key), 503)
+        # A deadline that falls into an attempt leaves open what became of it.
+        assert shortage.reason in told["detail"] or told.get("outcome") == "unknown"
         assert problem(await client.get("/readyz"), 503)["reasons"] == [shortage.reason]
         assert (await client.get("/health")).json()["status"] == "unhealthy"
         shortage.end()
