@@ -21,6 +21,7 @@ BATCH = 250
 WAITING = "SELECT count(*) FROM outbox WHERE dispatch_number IS NULL"
 OPEN = "SELECT (SELECT count(*) FROM outbox) + (SELECT count(*) FROM leases)"
 UNSEALED = "SELECT (SELECT count(*) FROM events) - (SELECT count(*) FROM leaves)"
+COUNTED = "SELECT completed FROM task_totals"
 LAST_POSITION = "SELECT coalesce(max(position), 0) FROM events"
 
 _COMPLETIONS = """

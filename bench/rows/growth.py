@@ -14,7 +14,7 @@ from bench.load import SHOTS, Order, run_load
 from bench.rows.latency import PER_SECOND, percentiles
 from bench.run import Run
 from bench.stack import Installation, Process
-from bench.submissions import UNSEALED, wait_for
+from bench.submissions import COUNTED, UNSEALED, wait_for
 
 TASKS = 1_000_000
 SMALL = 1_000
@@ -64,7 +64,8 @@ def _measure_latency(run: Run, name: str, side: _Side) -> None:
     """Seal what was made, then send tasks; one side at a time, so that the system is idle."""
     with side.installation.everything() as processes:
         wait_for(side.installation.dsn, UNSEALED, what="the sealer", timeout=3600, interval=1.0)
-        run.say(f"the {name} log is sealed")
+        wait_for(side.installation.dsn, COUNTED, what="the relay's count", answer=side.tasks)
+        run.say(f"the {name} log is sealed and counted")
         for number in range(run.rounds + 1):
             count = run.size(LATENCY_TASKS)
             seen = latencies(processes["api"].port, count, PER_SECOND, first=side.accepted)
