@@ -14,13 +14,17 @@ import httpx2
 from tests.faults.chaos.circuits import Job, Mixture
 from tests.faults.chaos.notes import Note, Notes, Told
 from tests.support.client import ACCEPTED, TERMINAL
+from tests.support.dispatcher import LONG
 
 TIMEOUT_SECONDS = 6.0
 GIVES_UP = 0.08
 """Part of the clients that never retry, for refusals and unknown outcomes to judge."""
 LOOKS = 0.1
 """Part of the clients that wait for their result."""
+CANCELS = {False: 0.04, True: 0.4}
+"""Part of the clients that cancel their task, by whether it is a long one."""
 REFUSALS = frozenset({429, 503})
+CANCEL_ANSWERS = {200: True, 409: False}
 MOST_AT_A_TIME = 400
 
 
@@ -102,6 +106,9 @@ class Load:
             await self._try(note, self._chance.choice(self._urls))
             return
         await self._insist(note, self._urls)
+        if self._chance.random() < CANCELS[note.job.circuit == LONG]:
+            await asyncio.sleep(self._chance.uniform(0.0, 0.3))
+            await self._cancel(note)
         if manner > 1 - LOOKS:
             await self._look(note)
 
@@ -129,6 +136,21 @@ class Load:
         if answer.status_code not in REFUSALS or "retry-after" not in answer.headers:
             note.wrong.append(f"{answer.status_code} {answer.text[:300]}")
         return False
+
+    async def _cancel(self, note: Note) -> None:
+        """Ask for it until the answer says whether the task is cancelled or had ended before."""
+        note.cancels = True
+        while note.cancelled is None:
+            with contextlib.suppress(httpx2.TransportError):
+                answer = await self._http.post(
+                    f"{self._chance.choice(self._urls)}/tasks/{note.task_id}/cancel",
+                    headers={"Idempotency-Key": f"cancel {note.key}"},
+                )
+                if answer.status_code in CANCEL_ANSWERS:
+                    note.cancelled = CANCEL_ANSWERS[answer.status_code]
+                elif answer.status_code not in REFUSALS:
+                    note.wrong.append(f"cancel {answer.status_code} {answer.text[:300]}")
+            await asyncio.sleep(0.2)
 
     async def _look(self, note: Note) -> None:
         """Read the status until it is a final one, and remember it."""

@@ -26,6 +26,8 @@ class Note:
         ids: the task ids that answers have named; more than one would be wrong.
         wrong: answers that no client should ever get.
         seen: the last status and result that the client has read, if it has looked.
+        cancels: whether the client has asked to cancel the task.
+        cancelled: what it was told: it is cancelled, or had ended before; `None` without an answer.
     """
 
     key: str
@@ -34,6 +36,8 @@ class Note:
     ids: set[str] = field(default_factory=set)
     wrong: list[str] = field(default_factory=list)
     seen: tuple[str, dict[str, int]] | None = None
+    cancels: bool = False
+    cancelled: bool | None = None
 
     @property
     def task_id(self) -> UUID:
@@ -66,6 +70,11 @@ class Notes:
     def accepted(self) -> list[Note]:
         """Submissions with a 202."""
         return [note for note in self.all if note.accepted]
+
+    @property
+    def cancelled(self) -> list[Note]:
+        """Submissions whose client was told that the task is cancelled."""
+        return [note for note in self.all if note.cancelled]
 
     @property
     def open(self) -> list[Note]:

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.faults.chaos.run import Outcome
-from tests.faults.chaos.scenario import Scenario
+from tests.faults.chaos.scenario import Scenario, all_scenarios
 
 RECOVERY_GOAL_SECONDS = 15.0
 RERUN_GOAL_SECONDS = 3.0
@@ -33,7 +33,7 @@ def problems(outcome: Outcome, scenarios: Mapping[str, Scenario]) -> list[str]:
     loses = any(scenarios[fault.scenario].loses_messages for fault in faults)
     if not loses and (again := outcome.counters["messages sent again"]):
         found.append(f"{again} messages were missing in a broker that has lost none")
-    if len(scenarios) > 1:
+    if scenarios.keys() == all_scenarios().keys():
         found += [f"{name}: none" for name, count in bites(outcome).items() if not count]
     return found
 
@@ -63,6 +63,7 @@ def document(outcome: Outcome, scenarios: Mapping[str, Scenario]) -> dict[str, A
         "accepted": outcome.accepted,
         "refused": outcome.refused,
         "unknown": outcome.unknown,
+        "cancelled": outcome.cancelled,
         "accepted_per_second": round(outcome.accepted / outcome.load_seconds, 1),
         "answers": {str(code): count for code, count in sorted(outcome.answers.items())},
         "lost": len(verdict.findings.lost),
@@ -80,6 +81,7 @@ def document(outcome: Outcome, scenarios: Mapping[str, Scenario]) -> dict[str, A
         "errors_in_logs": dict(outcome.logs.errors.most_common()),
         "takeovers": _spread(outcome.ledger.takeovers),
         "drains": _spread(outcome.ledger.drains),
+        "requeues_after_worker_kill": _spread(verdict.requeues),
         "reruns_after_worker_kill": _spread(verdict.reruns),
         "reruns_with_no_other_fault": _spread(verdict.alone),
         "recovery": _spread(_recoveries(outcome)),
@@ -141,6 +143,7 @@ def _sums(report: Mapping[str, Any]) -> Table:
         ("tasks accepted", report["accepted"], ""),
         ("tasks accepted each second", report["accepted_per_second"], "20"),
         ("refused / unknown and not asked again", f"{report['refused']} / {report['unknown']}", ""),
+        ("cancelled", report["cancelled"], ""),
         ("lost", report["lost"], "0"),
         ("duplicated", report["duplicated"], "0"),
         ("failed for want of attempts", report["out_of_attempts"], ""),
@@ -160,7 +163,13 @@ def _sums(report: Mapping[str, Any]) -> Table:
         ),
         ("tasks of killed workers that ran again", report["reruns_after_worker_kill"]["count"], ""),
         (
-            "their rerun: median, longest",
+            "pending again: median, longest",
+            f"{_seconds(report['requeues_after_worker_kill'], 'median')}, "
+            f"{_seconds(report['requeues_after_worker_kill'], 'longest')}",
+            "",
+        ),
+        (
+            "run again: median, longest",
             f"{_seconds(report['reruns_after_worker_kill'], 'median')}, "
             f"{_seconds(report['reruns_after_worker_kill'], 'longest')}",
             "",

@@ -73,6 +73,7 @@ class Outcome:
     accepted: int = 0
     refused: int = 0
     unknown: int = 0
+    cancelled: int = 0
     counters: Mapping[str, int] = field(default_factory=dict)
     logs: LogCounts = field(default_factory=LogCounts)
     memory: dict[str, tuple[int, int]] = field(default_factory=dict)
@@ -228,6 +229,7 @@ class Run:
         await asyncio.wait_for(load.settle(unknown[::2]), SETTLE_SECONDS)
         outcome.answers = dict(load.answers)
         outcome.submitted, outcome.accepted = len(notes.all), len(notes.accepted)
+        outcome.cancelled = len(notes.cancelled)
         outcome.refused, outcome.unknown = len(notes.refused), len(unknown)
         deadline = time.monotonic() + SETTLE_SECONDS
         while time.monotonic() < deadline and (

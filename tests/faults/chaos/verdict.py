@@ -33,13 +33,15 @@ class Verdict:
     Attributes:
         attempts: tasks by the number of their last attempt.
         gave_up: tasks that failed because their attempts were used up.
-        reruns: seconds from the kill of a worker to the next run of what it ran.
+        requeues: seconds from the kill of a worker until what it ran was pending again.
+        reruns: the same until its next run began.
         alone: those of them where no other fault was made at the time.
     """
 
     findings: Findings
     attempts: Counter[int] = field(default_factory=Counter)
     gave_up: int = 0
+    requeues: list[float] = field(default_factory=list)
     reruns: list[float] = field(default_factory=list)
     alone: list[float] = field(default_factory=list)
     audits: dict[str, str] = field(default_factory=dict)
@@ -86,7 +88,7 @@ def _check_results(
     verdict: Verdict, notes: Notes, results: Mapping[UUID, Mapping[str, int]]
 ) -> None:
     """Check every result against an undisturbed run with the same seed, and what clients saw."""
-    wrong, changed, unexpected = [], [], []
+    wrong, changed, unexpected, cancels = [], [], [], []
     for note in notes.all:
         task = verdict.findings.tasks.get(str(note.task_id))
         if task is None:
@@ -99,9 +101,15 @@ def _check_results(
                 verdict.gave_up += 1
             else:
                 unexpected.append(f"{note.task_id} ({task.error_code})")
+        is_cancelled = task.status is Status.CANCELLED
+        if is_cancelled is not (note.cancelled if note.cancelled is not None else is_cancelled):
+            cancels.append(f"{note.task_id} ({task.status}, told {note.cancelled})")
+        if is_cancelled and not note.cancels:
+            cancels.append(f"{note.task_id} (nobody asked)")
         if note.seen is not None and note.seen != (task.status, counts):
             changed.append(str(note.task_id))
     verdict.findings.add("results are not those of an undisturbed run", wrong)
+    verdict.findings.add("tasks are not cancelled, or are, against what was told", cancels)
     verdict.findings.add("tasks failed that should not have", unexpected)
     verdict.findings.add("tasks are not as a client has seen them ended", changed)
 
@@ -115,6 +123,7 @@ def _measure_reruns(verdict: Verdict, lost_runs: list[LostRun]) -> None:
         ]
         if len(following) < 2 or not isinstance(following[0].event, TaskRequeued | TaskFailed):
             continue
+        verdict.requeues.append(following[0].recorded_at.timestamp() - lost.at)
         if isinstance(following[1].event, ProcessingStarted):
             seconds = following[1].recorded_at.timestamp() - lost.at
             verdict.reruns.append(seconds)

@@ -2,23 +2,28 @@
 
 import asyncio
 
-from tests.faults.chaos.stage import DidNotBite, Stage
+from tests.faults.chaos.stage import Stage
 from tests.faults.chaos.ways import ways
 
 TOUCHES = ("database_network",)
-SECONDS = 2.5
+SECONDS = 2.0
 
 
 async def act(stage: Stage) -> str:
     """Cut every connection of some processes after some bytes, the new ones too."""
     whom, proxies = ways(stage, "database")
     before = sum(proxy.cuts for proxy in proxies)
-    count = stage.chance.randrange(500, 8_000)
+    count = stage.chance.randrange(100, 2_000)
+
+    async def cut() -> bool:
+        return sum(proxy.cuts for proxy in proxies) > before
+
     for proxy in proxies:
         proxy.cut_after(count)
-    await asyncio.sleep(SECONDS)
-    for proxy in proxies:
-        proxy.behave()
-    if sum(proxy.cuts for proxy in proxies) == before:
-        raise DidNotBite(f"no connection carried {count} bytes")
+    try:
+        await stage.until(cut, f"a connection of {whom} carries {count} bytes")
+        await asyncio.sleep(SECONDS)
+    finally:
+        for proxy in proxies:
+            proxy.behave()
     return f"{whom} after {count} bytes"
