@@ -18,7 +18,7 @@ from tests.faults.chaos.truth import Truth
 from tests.faults.chaos.verdict import Verdict, judge
 from tests.support.topology import Topology, topology
 
-RECOVERY_SECONDS = 90.0
+RECOVERY_SECONDS = 60.0
 SETTLE_SECONDS = 60.0
 WARM_UP_SECONDS = 2.0
 POLL_SECONDS = 0.05
@@ -126,8 +126,8 @@ class Run:
         for planned in rounds(self._options.seed, self._scenarios):
             if planned.in_pass > self._options.passes:
                 break
-            await self._round(planned, stage, began)
-            if time.monotonic() - began > 60 * self._options.minutes:
+            recovered = await self._round(planned, stage, began)
+            if not recovered or time.monotonic() - began > 60 * self._options.minutes:
                 break
         outcome.load_seconds = time.monotonic() - began
         await self._settle(load, truth)
@@ -142,7 +142,8 @@ class Run:
         await asyncio.to_thread(everything.system.end)
         outcome.verdict = await judge(everything, load.notes, outcome.ledger.lost_runs)
 
-    async def _round(self, planned: Round, stage: Stage, began: float) -> None:
+    async def _round(self, planned: Round, stage: Stage, began: float) -> bool:
+        """Make the faults of a round; tells whether the system has recovered from them."""
         alone = len(planned.faults) == 1
         self._progress(f"round {planned}")
         faults = await asyncio.gather(
@@ -157,6 +158,7 @@ class Run:
         end = "no recovery" if seconds is None else f"recovered in {seconds:.1f} s"
         told = len(stage.load.notes.accepted)
         self._say(f"{time.monotonic() - began:6.1f} s  {told:6} accepted  {end:20}  {done}")
+        return seconds is not None
 
     async def _make(self, planned: Planned, stage: Stage, alone: bool) -> Fault:
         await asyncio.sleep(planned.delay)
