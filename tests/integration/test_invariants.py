@@ -1,11 +1,14 @@
 """The checker of logs notices what is wrong with one."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import asyncpg
 import pytest
 
+from domain.events import RequeueReason
 from domain.identifiers import uuid7
+from domain.task import GiveUp
 from infrastructure.postgres.connect import Database
 from infrastructure.postgres.event_log import PostgresEventLog
 from tests.support import tasks
@@ -71,6 +74,22 @@ async def test_a_second_end_shows(log: PostgresEventLog, owner: asyncpg.Connecti
     findings = await look(owner, [task_id])
     assert findings.doubled == [task_id]
     assert any("broken hash chain" in wrong for wrong in findings.wrong)
+
+
+async def test_the_outcome_of_an_attempt_that_was_over_shows(
+    log: PostgresEventLog, owner: asyncpg.Connection
+) -> None:
+    task = await tasks.processing(log)
+    lost = GiveUp(1, RequeueReason.WORKER_LOST, "its lease ran out")
+    await tasks.put(log, tasks.following(task, lost))
+    await tasks.put(log, tasks.claim(await tasks.load(log, task.task_id), "another-worker"))
+    again = await tasks.load(log, task.task_id)
+    late = replace(tasks.completion(task, {"0": 1024}), expected_version=again.version)
+    await tasks.put(log, late)
+    findings = await look(owner, [str(task.task_id)])
+    assert findings.wrong == [
+        f"1 tasks have the outcome of an attempt that was over: {task.task_id}"
+    ]
 
 
 async def test_a_status_that_the_events_do_not_give_shows(

@@ -7,6 +7,7 @@ import asyncpg
 
 from domain.codec import recorded
 from domain.errors import KetlogError
+from domain.events import Event, ProcessingStarted, TaskCompleted, TaskFailed, TaskRequeued
 from domain.hashing import GENESIS, event_hash
 from domain.log import StoredEvent
 from domain.task import Task, fold
@@ -100,7 +101,7 @@ async def _streams(connection: asyncpg.Connection) -> dict[str, list[StoredEvent
 
 def _read(findings: Findings) -> None:
     """Fold every stream, and look at its versions and hashes."""
-    gaps, broken, senseless = [], [], []
+    gaps, broken, senseless, stale = [], [], [], []
     for task_id, stream in findings.streams.items():
         if [stored.version for stored in stream] != list(range(1, len(stream) + 1)):
             gaps.append(task_id)
@@ -111,9 +112,13 @@ def _read(findings: Findings) -> None:
                 break
             previous = stored.hash
         try:
-            task = fold(map(recorded, stream))
+            events = [recorded(stored) for stored in stream]
+            task = fold(events)
         except KetlogError:
             task = None
+        else:
+            if _ends_another_attempt([each.event for each in events]):
+                stale.append(task_id)
         if task is None:
             senseless.append(task_id)
         else:
@@ -121,6 +126,20 @@ def _read(findings: Findings) -> None:
     findings.add("tasks have gaps in their versions", gaps)
     findings.add("tasks have a broken hash chain", broken)
     findings.add("tasks have events that make no sense", senseless)
+    findings.add("tasks have the outcome of an attempt that was over", stale)
+
+
+def _ends_another_attempt(events: Sequence[Event]) -> bool:
+    """Tell whether an outcome is not the one of the attempt that was begun last."""
+    begun = 0
+    for event in events:
+        if isinstance(event, ProcessingStarted):
+            begun = event.attempt
+        elif (
+            isinstance(event, TaskCompleted | TaskFailed | TaskRequeued) and event.attempt != begun
+        ):
+            return True
+    return False
 
 
 def _other(findings: Findings, rows: Sequence[asyncpg.Record]) -> Iterator[str]:
