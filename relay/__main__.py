@@ -96,7 +96,7 @@ class Relay:
         await self._leadership.run(self._lead)
 
     async def _lead(self) -> None:
-        self._leader = self._gauges.leader = Leader(
+        leader = self._leader = self._gauges.leader = Leader(
             self._settings,
             PostgresEventLog(self._database),
             PostgresOutbox(self._database),
@@ -105,9 +105,11 @@ class Relay:
             tracing=self._tracing,
         )
         try:
-            await self._leader.lead()
+            await leader.lead()
         finally:
-            self._leader = self._gauges.leader = None
+            # A term that was left behind may end in the middle of a later one.
+            if self._leader is leader:
+                self._leader = self._gauges.leader = None
 
     async def _beat(self) -> None:
         while True:

@@ -23,6 +23,7 @@ from infrastructure.postgres.session import Session, session
 STANDBY_POLL_SECONDS = 0.5
 HEARTBEAT_SECONDS = 1.0
 ANSWER_SECONDS = 1.0
+END_SECONDS = 5.0
 IDLE_SESSION_TIMEOUT_MS = 3_000
 
 log = structlog.get_logger()
@@ -118,6 +119,19 @@ class Leadership:
 
 
 async def _end(*tasks: asyncio.Future[None]) -> list[BaseException | None]:
+    """Cancel and return what was raised; what does not end in time is left behind.
+
+    Where several cancellations fall together, as after a freeze, a library may answer all of them
+    with one more wait. What is left behind is no leader any more, and may finish when it can.
+    """
     for task in tasks:
         task.cancel()
-    return await asyncio.gather(*tasks, return_exceptions=True)
+    ended, left = await asyncio.wait(tasks, timeout=END_SECONDS)
+    for task in left:
+        log.error("A term of leadership does not end, leaving it behind")
+        task.add_done_callback(_outcome)
+    return [_outcome(task) for task in ended]
+
+
+def _outcome(task: asyncio.Future[None]) -> BaseException | None:
+    return None if task.cancelled() else task.exception()

@@ -1,6 +1,7 @@
 """Leadership and notifications on a real database."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 
 import asyncpg
@@ -116,6 +117,28 @@ async def test_a_leader_whose_session_was_ended_begins_another_term(
     await eventually(lambda: candidate.terms == 2)
     assert candidate.ended == 1
     await candidate.stop()
+
+
+async def test_a_term_that_does_not_end_is_left_behind(
+    database_url: str, owner: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("infrastructure.postgres.leadership.END_SECONDS", 0.2)
+    terms, released = [], asyncio.Event()
+
+    async def stubborn() -> None:
+        terms.append(asyncio.current_task())
+        while not released.is_set():
+            with contextlib.suppress(asyncio.CancelledError):
+                await released.wait()
+
+    leading = asyncio.create_task(Leadership(database_url, NAME).run(stubborn))
+    await eventually(lambda: len(terms) == 1)
+    await owner.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1", NAME
+    )
+    await eventually(lambda: len(terms) == 2)
+    released.set()
+    await asyncio.wait_for(leading, 5)
 
 
 async def test_leadership_comes_back_with_the_database(
