@@ -12,13 +12,13 @@ WORKDIR /app
 FROM base AS packages
 COPY requirements.lock ./
 RUN python3 -m venv /opt/venv \
- && pip install --quiet --require-hashes --requirement requirements.lock
+ && pip install --quiet --require-hashes --no-deps --requirement requirements.lock
 
 
 FROM base AS test-packages
 COPY requirements-dev.lock ./
 RUN python3 -m venv /opt/venv \
- && pip install --quiet --require-hashes --requirement requirements-dev.lock
+ && pip install --quiet --require-hashes --no-deps --requirement requirements-dev.lock
 
 
 FROM base AS test

@@ -34,6 +34,7 @@ if ! "$venv/bin/python" -m pip --version >/dev/null 2>&1; then
   "$python" -m venv "$venv"
 fi
 echo "installing the packages of requirements-dev.lock into $venv (about a minute the first time)"
+# The lock names every package. With dependencies, pip would also look at newer releases of some.
 "$venv/bin/python" -m pip install -qq --disable-pip-version-check --no-input \
-  --require-hashes --requirement "$here/requirements-dev.lock"
+  --require-hashes --no-deps --requirement "$here/requirements-dev.lock"
 touch "$venv/.ready"
