@@ -1,5 +1,6 @@
 """PostgreSQL and RabbitMQ in containers, for the tests of a machine with a Docker engine."""
 
+from abc import ABC, abstractmethod
 from typing import Any
 from urllib.parse import quote
 
@@ -22,7 +23,7 @@ def engine_answers() -> bool:
         return False
 
 
-class _Container:
+class _Container(ABC):
     """A server in a container, on fixed ports so that it comes back where it was."""
 
     def __init__(self, container: DockerContainer) -> None:
@@ -53,8 +54,9 @@ class _Container:
     def _docker(self) -> Any:
         return self._container.get_wrapped_container()
 
+    @abstractmethod
     def _wait_ready(self) -> None:
-        raise NotImplementedError
+        """Return when the server answers."""
 
 
 class PostgresContainer(_Container):
