@@ -1,6 +1,7 @@
-"""Loops that go on whatever happens in one turn of them."""
+"""Loops that go on whatever happens in one turn of them, and their end."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 
 import structlog
@@ -25,3 +26,12 @@ async def supervised(name: str, loop: Callable[[], Awaitable[None]]) -> None:
         else:
             return
         await asyncio.sleep(backoff.next())
+
+
+async def end(task: "asyncio.Task[None] | None") -> None:
+    """Cancel a task, if there is one, and wait until it has ended."""
+    if task is None:
+        return
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task

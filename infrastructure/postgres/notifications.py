@@ -16,6 +16,7 @@ import structlog
 from domain.errors import StoreUnavailable
 from infrastructure.backoff import Backoff
 from infrastructure.postgres.session import Session, session
+from infrastructure.supervision import end
 
 CHANNEL = "ketlog_outbox"
 ANSWER_SECONDS = 2.0
@@ -54,7 +55,7 @@ class Notifier:
 
     async def close(self) -> None:
         """Stop; what is pending may be dropped."""
-        await _cancel(self._running)
+        await end(self._running)
         self._running = None
 
     def announce(self, channel: str, word: str = "") -> None:
@@ -230,10 +231,3 @@ def _each_task(payload: str, on_cancelled: Callable[[UUID], None]) -> None:
             log.warning("Notification not understood", word=word[:40])
         else:
             on_cancelled(task_id)
-
-
-async def _cancel(task: asyncio.Task[None] | None) -> None:
-    if task is not None:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task

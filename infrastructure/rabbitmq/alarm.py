@@ -13,6 +13,7 @@ from aiormq.channel import Channel
 
 from domain.errors import BrokerBlocked, BrokerUnavailable
 from infrastructure.rabbitmq.link import Link, answered
+from infrastructure.supervision import end
 
 INTERVAL_SECONDS = 0.5
 ANSWER_SECONDS = 1.0
@@ -46,10 +47,7 @@ class AlarmProbe:
     async def close(self) -> None:
         """Stop asking."""
         running, self._running = self._running, None
-        if running is not None:
-            running.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await running
+        await end(running)
 
     async def _run(self) -> None:
         while True:

@@ -16,6 +16,7 @@ from infrastructure.backoff import Backoff
 from infrastructure.rabbitmq.link import Link
 from infrastructure.rabbitmq.session import Delivery, Session
 from infrastructure.rabbitmq.topology import QUEUE, depth
+from infrastructure.supervision import end
 
 __all__ = ["Consumer", "Delivery"]
 
@@ -106,10 +107,7 @@ class Consumer:
     async def close(self) -> None:
         """Stop; what is unacknowledged goes back to the queue. Takes no longer than 2 s."""
         running, self._running = self._running, None
-        if running is not None:
-            running.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await running
+        await end(running)
 
     async def _say(self, something: Callable[[Session], Awaitable[None]]) -> None:
         session = self._session

@@ -1,13 +1,13 @@
 """Whether RabbitMQ is there, known at any moment without asking."""
 
 import asyncio
-import contextlib
 import time
 
 import structlog
 
 from domain.errors import BrokerUnavailable
 from infrastructure.rabbitmq.link import Link, answered
+from infrastructure.supervision import end
 
 INTERVAL_SECONDS = 0.5
 ANSWER_SECONDS = 0.4
@@ -45,10 +45,7 @@ class BrokerProbe:
     async def close(self) -> None:
         """Stop asking."""
         running, self._running = self._running, None
-        if running is not None:
-            running.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await running
+        await end(running)
 
     async def _run(self) -> None:
         away = False

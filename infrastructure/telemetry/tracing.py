@@ -24,6 +24,7 @@ from opentelemetry.trace import (
 )
 
 from domain.errors import StoreError
+from infrastructure.supervision import end
 from infrastructure.telemetry import metrics
 from infrastructure.telemetry.context import is_sampled, new_span_id, span_id_of, trace_id_of
 from infrastructure.telemetry.sampling import Sampler
@@ -92,9 +93,7 @@ class Tracing:
     async def close(self) -> None:
         """Store what waits, within a short time."""
         if self._flushing is not None:
-            self._flushing.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._flushing
+            await end(self._flushing)
             with contextlib.suppress(TimeoutError, StoreError):
                 async with asyncio.timeout(CLOSE_SECONDS):
                     await self._flush()
