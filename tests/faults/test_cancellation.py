@@ -1,39 +1,21 @@
 """Cancelling under way: what waits ends at once, what runs is stopped and makes room."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
-from pathlib import Path
 from uuid import UUID
 
 import httpx2
-import pytest
 
 from domain.status import Status
 from domain.task import Cancel
 from infrastructure.local.ports import free_port
 from tests.support import tasks
 from tests.support.client import Client
-from tests.support.dispatcher import LONG, Dispatcher, dispatching
-from tests.support.processes import System, system
+from tests.support.dispatcher import LONG, Dispatcher
+from tests.support.processes import System
 from tests.support.waiting import eventually
 
 SHOTS_OF_MINUTES = 1_000_000
-
-
-@pytest.fixture
-def processes(database_url: str, rabbitmq_url: str, tmp_path: Path) -> Iterator[System]:
-    """A place for processes; workers have one slot each."""
-    with system(database_url, rabbitmq_url, tmp_path) as made:
-        made.settings["WORKER_SLOTS"] = "1"
-        yield made
-
-
-@pytest.fixture
-async def dispatcher(database_url: str, rabbitmq_url: str) -> AsyncIterator[Dispatcher]:
-    """The relay's part."""
-    async with dispatching(database_url, rabbitmq_url) as made:
-        yield made
 
 
 async def measured(port: int, line: str) -> None:

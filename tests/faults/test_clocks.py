@@ -1,7 +1,7 @@
 """Worker hosts whose wall clocks are wrong: nothing is decided by them."""
 
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -9,7 +9,7 @@ import pytest
 
 from domain.status import Status
 from tests.faults.chaos.faketime import find_faketime
-from tests.support.dispatcher import LONG, Dispatcher, dispatching
+from tests.support.dispatcher import LONG, Dispatcher
 from tests.support.processes import Process, System, system
 
 OFFSETS = {"ahead": "+1h", "behind": "-1h"}
@@ -28,13 +28,6 @@ pytestmark = pytest.mark.skipif(
 def processes(database_url: str, rabbitmq_url: str, tmp_path: Path) -> Iterator[System]:
     """A place for worker processes."""
     with system(database_url, rabbitmq_url, tmp_path) as made:
-        yield made
-
-
-@pytest.fixture
-async def dispatcher(database_url: str, rabbitmq_url: str) -> AsyncIterator[Dispatcher]:
-    """The relay's part; it takes a lease that has run out for lost at once."""
-    async with dispatching(database_url, rabbitmq_url) as made:
         yield made
 
 

@@ -5,40 +5,22 @@ import json
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 from uuid import UUID
 
 import asyncpg
 import psutil
-import pytest
 
 from domain.ports import TaskView
 from domain.status import Status
 from tests import servers
 from tests.support import tasks
-from tests.support.dispatcher import LONG, Dispatcher, dispatching
-from tests.support.processes import Process, System, system
+from tests.support.dispatcher import LONG, Dispatcher
+from tests.support.processes import Process, System
 from tests.support.waiting import eventually
 
 TERMINAL = {"TaskCompleted", "TaskFailed", "TaskCancelled"}
 SHOTS_OF_A_SECOND = 4_000
 SHOTS_OF_MINUTES = 1_000_000
-
-
-@pytest.fixture
-def processes(database_url: str, rabbitmq_url: str, tmp_path: Path) -> Iterator[System]:
-    """A place for worker processes with one slot each."""
-    with system(database_url, rabbitmq_url, tmp_path) as made:
-        made.settings["WORKER_SLOTS"] = "1"
-        yield made
-
-
-@pytest.fixture
-async def dispatcher(database_url: str, rabbitmq_url: str) -> AsyncIterator[Dispatcher]:
-    """The relay's part."""
-    async with dispatching(database_url, rabbitmq_url) as made:
-        yield made
 
 
 async def ended_once(dispatcher: Dispatcher, task_id: UUID, attempt: int) -> TaskView:

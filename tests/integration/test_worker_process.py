@@ -3,32 +3,14 @@
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 
 import psutil
-import pytest
 
 from domain.ports import TaskView
 from domain.status import Status
 from tests.support import tasks
-from tests.support.dispatcher import LONG, Dispatcher, dispatching
-from tests.support.processes import NAME_IMPORTS, System, system
-
-
-@pytest.fixture
-def processes(database_url: str, rabbitmq_url: str, tmp_path: Path) -> Iterator[System]:
-    """A place for worker processes."""
-    with system(database_url, rabbitmq_url, tmp_path) as made:
-        made.settings["WORKER_SLOTS"] = "1"
-        yield made
-
-
-@pytest.fixture
-async def dispatcher(database_url: str, rabbitmq_url: str) -> AsyncIterator[Dispatcher]:
-    """The relay's part."""
-    async with dispatching(database_url, rabbitmq_url) as made:
-        yield made
+from tests.support.dispatcher import LONG, Dispatcher
+from tests.support.processes import NAME_IMPORTS, System
 
 
 def counts(view: TaskView) -> dict[str, int]:
