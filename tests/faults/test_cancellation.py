@@ -33,10 +33,12 @@ async def measured(port: int, line: str) -> None:
         await eventually(shown, within=60)
 
 
-async def running_with_a_spare(processes: System, dispatcher: Dispatcher) -> tuple[UUID, int]:
+async def running_with_a_spare(
+    processes: System, dispatcher: Dispatcher, **settings: str
+) -> tuple[UUID, int]:
     """Return a task that runs for minutes on a worker of one slot, and the port of its metrics."""
     port = free_port()
-    processes.worker(METRICS_PORT=str(port))
+    processes.worker(METRICS_PORT=str(port), **settings)
     running = await dispatcher.submit(LONG, SHOTS_OF_MINUTES)
     await dispatcher.runs(running, within=60)
     await measured(port, "ketlog_worker_spares_ready 1.0")
@@ -56,7 +58,9 @@ async def test_what_waits_ends_at_once_and_what_runs_makes_room_within_a_second(
     processes: System, dispatcher: Dispatcher
 ) -> None:
     processes.api()
-    running, port = await running_with_a_spare(processes, dispatcher)
+    # It looks at its leases too rarely to find out by itself.
+    rarely = {"LEASE_SECONDS": "60", "LEASE_RENEWAL_SECONDS": "20"}
+    running, port = await running_with_a_spare(processes, dispatcher, **rarely)
     following, waiting = [await dispatcher.submit(LONG) for _ in range(2)]
     await asyncio.to_thread(processes.wait_ready)
     async with Client(processes.api_url) as client:
