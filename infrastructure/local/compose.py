@@ -152,7 +152,7 @@ class ComposeStack:
         return [
             *(problem for service in SERVICES for problem in self._unhealthy(service)),
             *api_problems(self._settings),
-            *consumer_problems(self._settings.rabbitmq_url, workers),
+            *consumer_problems(self._settings.rabbitmq_url, self._settings.database_url, workers),
         ]
 
     def _unhealthy(self, service: str) -> list[str]:

@@ -5,7 +5,8 @@ import json
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import aiormq
@@ -17,6 +18,7 @@ from infrastructure.heartbeat import is_fresh
 from infrastructure.local.settings import StackSettings
 from infrastructure.local.terminal import UserError
 from infrastructure.postgres.connect import Database
+from infrastructure.postgres.leases import PostgresLeases
 from infrastructure.postgres.pauses import PostgresPauses
 
 QUEUE = "quantum_tasks"
@@ -42,15 +44,18 @@ def heartbeat_problems(files: Iterable[Path]) -> list[str]:
     return [f"{file.stem}: no heartbeat" for file in files if not is_fresh(file)]
 
 
-def consumer_problems(rabbitmq_url: str, expected: int) -> list[str]:
-    """Whether fewer than `expected` consumers listen to the task queue."""
+def consumer_problems(rabbitmq_url: str, database_url: str, expected: int) -> list[str]:
+    """Whether fewer than `expected` workers listen to the task queue or run something.
+
+    A worker whose slots are all taken by long circuits asks for nothing, and is no consumer then.
+    """
     try:
         present = asyncio.run(asyncio.wait_for(_count_consumers(rabbitmq_url), timeout=5))
     except aiormq.exceptions.ChannelNotFoundEntity:
         return [f"rabbitmq: there is no queue {QUEUE} yet"]
     except (OSError, aiormq.exceptions.AMQPError) as error:
         return [f"rabbitmq: no answer ({error!r})"]
-    if present >= expected:
+    if present >= expected or present + _busy_workers(database_url) >= expected:
         return []
     return [f"worker: {present} of {expected} consumers on the queue {QUEUE}"]
 
@@ -68,9 +73,26 @@ def pause_notice(database_url: str) -> str | None:
 
 
 async def _pause_in_force(database_url: str) -> Pause | None:
+    async with _database(database_url) as database:
+        return await PostgresPauses(database).paused()
+
+
+def _busy_workers(database_url: str) -> int:
+    async def count() -> int:
+        async with _database(database_url) as database:
+            return await PostgresLeases(database).busy_workers()
+
+    try:
+        return asyncio.run(count())
+    except (StoreError, asyncpg.PostgresError):
+        return 0
+
+
+@asynccontextmanager
+async def _database(database_url: str) -> AsyncIterator[Database]:
     database = Database(database_url, size=1, application_name="ketlog status")
     try:
-        return await PostgresPauses(database).paused()
+        yield database
     finally:
         await database.close()
 

@@ -281,7 +281,9 @@ class NativeStack:
             ),
             *api_problems(self._settings),
             *heartbeat_problems(heartbeats),
-            *consumer_problems(self._settings.rabbitmq_url, len(workers)),
+            *consumer_problems(
+                self._settings.rabbitmq_url, self._settings.database_url, len(workers)
+            ),
         ]
 
     def _failed_process(self) -> str | None:

@@ -22,6 +22,11 @@ class PostgresLeases:
             )
         return {row["task_id"] for row in rows}
 
+    async def busy_workers(self) -> int:
+        """Return how many workers run something; raises `StoreUnavailable`."""
+        async with self._database.connection() as connection:
+            return int(await connection.fetchval(statement("busy_workers")))
+
     async def expired(self, limit: int) -> list[ExpiredLease]:
         """See `domain.ports.Leases.expired`."""
         async with self._database.connection() as connection:

@@ -66,7 +66,7 @@ def docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Docker:
     monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
     monkeypatch.setenv("FAKE_DOCKER", str(folder))
     monkeypatch.setattr(compose, "api_problems", lambda _settings: [])
-    monkeypatch.setattr(compose, "consumer_problems", lambda _url, _expected: [])
+    monkeypatch.setattr(compose, "consumer_problems", lambda _broker, _database, _expected: [])
     return Docker(folder)
 
 

@@ -27,7 +27,8 @@ def test_processes_without_a_fresh_heartbeat_are_named(tmp_path: Path) -> None:
 def test_nobody_at_the_other_end_is_a_problem_and_no_crash(tmp_path: Path) -> None:
     settings = StackSettings.read(tmp_path, {"API_PORT": str(free_port())})
     assert api_problems(settings)[0].startswith(f"api: no answer at {settings.api_url}/health")
-    assert "no answer" in consumer_problems(f"amqp://127.0.0.1:{free_port()}/", 1)[0]
+    nobody = f"127.0.0.1:{free_port()}/"
+    assert "no answer" in consumer_problems(f"amqp://{nobody}", f"postgresql://{nobody}", 1)[0]
 
 
 def test_a_database_that_is_away_has_no_pause_to_tell_of() -> None:
