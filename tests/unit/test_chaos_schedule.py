@@ -2,6 +2,7 @@
 
 from itertools import takewhile
 
+from tests.faults.chaos.run import Options
 from tests.faults.chaos.scenario import all_scenarios
 from tests.faults.chaos.schedule import Round, rounds
 
@@ -30,3 +31,12 @@ def test_faults_of_one_round_are_done_to_different_parts() -> None:
 
 def test_every_kind_says_what_it_shows() -> None:
     assert all(scenario.shows.endswith(".") for scenario in SCENARIOS.values())
+
+
+def test_a_run_ends_after_the_time_and_enough_passes() -> None:
+    options = Options(minutes=4.0, passes=3, seed=1, rate=1.0)
+    by_pass = {each.in_pass: each for each in first_passes(1, 4)}
+    assert not options.over(239.0, by_pass[3])
+    assert options.over(241.0, by_pass[3])
+    assert not options.over(241.0, by_pass[2])
+    assert options.over(1.0, by_pass[4])

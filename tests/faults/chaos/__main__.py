@@ -75,7 +75,7 @@ def _parser(known: dict[str, Scenario]) -> argparse.ArgumentParser:
         epilog=f"kinds of fault:\n{kinds}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--minutes", type=float, default=10.0, help="how long faults are made")
+    parser.add_argument("--minutes", type=float, default=10.0, help="least time with faults")
     parser.add_argument("--passes", type=int, default=10**6, help="most times of every kind")
     parser.add_argument("--seed", type=int, default=1, help="decides which faults, when, on whom")
     parser.add_argument("--rate", type=float, default=25.0, help="submissions each second")

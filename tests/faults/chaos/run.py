@@ -20,6 +20,7 @@ from tests.support.topology import Topology, topology
 
 RECOVERY_SECONDS = 60.0
 SETTLE_SECONDS = 60.0
+PASS_MINUTES = 2.0
 WARM_UP_SECONDS = 2.0
 POLL_SECONDS = 0.05
 ALL_IS_SEALED = """
@@ -29,12 +30,23 @@ ALL_IS_SEALED = """
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What a run was asked for; it ends after the minutes or the passes, whichever is sooner."""
+    """What a run was asked for.
+
+    It ends after the passes, or once the minutes are over and every kind of fault was made at least
+    once for every two of them.
+    """
 
     minutes: float
     passes: int
     seed: int
     rate: float
+
+    def over(self, seconds: float, planned: Round) -> bool:
+        """Tell whether the run ends before that round."""
+        done = planned.in_pass - 1
+        return done >= self.passes or (
+            seconds > 60 * self.minutes and done >= self.minutes / PASS_MINUTES
+        )
 
 
 @dataclass(slots=True)
@@ -124,10 +136,9 @@ class Run:
         load.start()
         await asyncio.sleep(WARM_UP_SECONDS)
         for planned in rounds(self._options.seed, self._scenarios):
-            if planned.in_pass > self._options.passes:
+            if self._options.over(time.monotonic() - began, planned):
                 break
-            recovered = await self._round(planned, stage, began)
-            if not recovered or time.monotonic() - began > 60 * self._options.minutes:
+            if not await self._round(planned, stage, began):
                 break
         outcome.load_seconds = time.monotonic() - began
         await self._settle(load, truth)
