@@ -19,13 +19,13 @@ from domain.view import view_of
 from service.api.admission import Admission
 from service.api.answers import send_json, task_status
 from service.api.body import BodyLimits, declared_size, discard_body, read_body, require_json
+from service.api.caller import Caller, caller_of
 from service.api.correlation import RequestContext, context_of
 from service.api.guard import STORE_RETRY_SECONDS
 from service.api.idempotency import idempotency_key, key_reused
 from service.api.lookup import no_such_task, task_id_of, unreadable_history, within
 from service.api.models import CancelTask
 from service.api.problems import Problem, unavailable
-from service.api.tasks import ACTOR
 from service.api.validation import validation_problem
 
 LIMITS = BodyLimits.without_circuit()
@@ -71,7 +71,7 @@ class CancelEndpoint:
             raise await discard_body(headers, receive, problem) from None
         try:
             reason = _reason(await read_body(receive, LIMITS))
-            events, replayed = await self._cancel(task_id, reason, key, context)
+            events, replayed = await self._cancel(task_id, reason, key, context, caller_of(scope))
         finally:
             self._admission.leave(size)
         view = view_of(events, {})
@@ -80,7 +80,12 @@ class CancelEndpoint:
         await send_json(send, task_status(view), replayed=replayed)
 
     async def _cancel(
-        self, task_id: UUID, reason: str, key: str | None, context: RequestContext
+        self,
+        task_id: UUID,
+        reason: str,
+        key: str | None,
+        context: RequestContext,
+        caller: Caller,
     ) -> tuple[Sequence[RecordedEvent], bool]:
         """Return the task's events with its cancellation, and whether that was there before."""
         give_up_at = asyncio.get_running_loop().time() + self._deadline
@@ -94,7 +99,7 @@ class CancelEndpoint:
                 # The first request may have got no further than this.
                 self._stop_run(events[:-1])
                 return events, True
-            append = _append(task, event_id, reason, context)
+            append = _append(task, event_id, reason, context, caller)
             stored = await self._store(append, left, replayable=key is not None)
             # A claim or an outcome may have been faster: look again, and decide again.
             if stored is not None:
@@ -161,7 +166,9 @@ def _is_repeated(events: Sequence[RecordedEvent], event_id: UUID, reason: str) -
     return True
 
 
-def _append(task: Task, event_id: UUID, reason: str, context: RequestContext) -> Append:
+def _append(
+    task: Task, event_id: UUID, reason: str, context: RequestContext, caller: Caller
+) -> Append:
     """Return what cancels a task; raises `Problem` (409) where it has ended."""
     if task.status.terminal:
         raise _has_ended(task)
@@ -170,7 +177,7 @@ def _append(task: Task, event_id: UUID, reason: str, context: RequestContext) ->
         expected_version=task.version,
         event=decide(task, Cancel(reason)),
         metadata=Metadata(
-            task.metadata.correlation_id, context.traceparent, ACTOR, task.last_event_id
+            task.metadata.correlation_id, context.traceparent, caller.actor, task.last_event_id
         ),
         event_id=event_id,
     )

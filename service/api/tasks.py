@@ -13,6 +13,7 @@ from service.api.admission import Admission
 from service.api.answers import send_json, send_submitted, task_status
 from service.api.backlog import Backlog
 from service.api.body import BodyLimits, declared_size, discard_body, read_body, require_json
+from service.api.caller import Caller, caller_of
 from service.api.correlation import RequestContext, context_of
 from service.api.guard import STORE_RETRY_SECONDS
 from service.api.health import QueueState
@@ -27,8 +28,6 @@ from service.api.validation import (
     parse_submission,
     run_options,
 )
-
-ACTOR = "api"
 
 
 class SubmitEndpoint:
@@ -71,7 +70,8 @@ class SubmitEndpoint:
         except Problem as problem:
             raise await discard_body(headers, receive, problem) from None
         try:
-            append = self._submission(await read_body(receive, self._limits), key, context)
+            body = await read_body(receive, self._limits)
+            append = self._submission(body, key, context, caller_of(scope))
             await self._store(append, replayable=key is not None, send=send)
         finally:
             self._admission.leave(size)
@@ -89,7 +89,9 @@ class SubmitEndpoint:
         self._admission.enter(size)
         return key, size
 
-    def _submission(self, body: bytes, key: str | None, context: RequestContext) -> Append:
+    def _submission(
+        self, body: bytes, key: str | None, context: RequestContext, caller: Caller
+    ) -> Append:
         task = parse_submission(body, self._model, self._limits)
         circuit = circuit_payload(task.circuit, len(body), self._limits)
         parameters = parameters_payload(task)
@@ -102,10 +104,10 @@ class SubmitEndpoint:
             ),
         )
         return Append(
-            uuid7() if key is None else task_id_for_key("", key),
+            uuid7() if key is None else task_id_for_key(caller.tenant, key),
             0,
             event,
-            Metadata(context.correlation_id, context.traceparent, ACTOR),
+            Metadata(context.correlation_id, context.traceparent, caller.actor),
             (circuit,) if parameters is None else (circuit, parameters),
         )
 

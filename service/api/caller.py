@@ -1,0 +1,48 @@
+"""On whose behalf a request is made, and what that caller may do.
+
+Every request has a caller. Where nobody has to show a key, it is the same one for all requests:
+the one tenant without a name, who may do everything.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from starlette import types
+
+CALLER: Final = "ketlog.caller"
+"""Key of a request's ASGI scope: its `Caller`, where requests are authenticated."""
+
+
+class Scope(StrEnum):
+    """What a caller may do."""
+
+    SUBMIT = "submit"
+    READ = "read"
+    ADMIN = "admin"
+    AUDIT = "audit"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks.
+
+    Attributes:
+        tenant: whose tasks these are; empty where there are no tenants.
+        actor: how the events that the caller causes name it.
+        scopes: what it may do.
+    """
+
+    tenant: str
+    actor: str
+    scopes: frozenset[Scope]
+
+
+ANYONE: Final = Caller("", "api", frozenset(Scope))
+"""Whoever asks, where nobody has to say who it is."""
+
+
+def caller_of(scope: types.Scope) -> Caller:
+    """Return who makes a request, given the request's ASGI scope."""
+    caller: Caller = scope.get(CALLER, ANYONE)
+    return caller
