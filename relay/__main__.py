@@ -30,6 +30,7 @@ from relay.gauges import RelayGauges
 from relay.leader import NAME, Leader
 from relay.old_traces import OldTraces
 from relay.pause import PauseWatch
+from relay.reaper import Reaper
 
 HEARTBEAT_SECONDS = 1.0
 CLOSE_SECONDS = 2.0
@@ -57,11 +58,21 @@ class Relay:
         )
         self._leadership = Leadership(settings.database_url, f"{NAME} leader")
         self._leader: Leader | None = None
+        self._event_log = PostgresEventLog(self._database)
         self._heartbeat = Heartbeat(settings.heartbeat_file)
         self._told_to_stop = asyncio.Event()
         traces = PostgresTraces(self._database)
         self._tracing = make_tracing(
             "ketlog-relay", f"{socket.gethostname()}-{os.getpid()}", settings, traces
+        )
+        self._reaper = Reaper(
+            self._event_log,
+            PostgresLeases(self._database),
+            settings.lease_seconds,
+            settings.max_attempts,
+            self._on_requeued,
+            leads=lambda: self._leadership.leading,
+            tracing=self._tracing,
         )
         self._old_traces = OldTraces(traces, settings.trace_hours)
         self._pause = PauseWatch(PostgresPauses(self._database))
@@ -76,6 +87,7 @@ class Relay:
         look = asyncio.create_task(supervised("gauges", self._gauges.run))
         forget = asyncio.create_task(supervised("old traces", self._old_traces.run))
         pause = asyncio.create_task(supervised("pause", self._pause.run))
+        reap = asyncio.create_task(supervised("reaper", self._reaper.run))
         self._pause.show()
         await self._tracing.start()
         await self._metrics.start()
@@ -84,9 +96,9 @@ class Relay:
         if self._leader is not None:
             self._leader.stop()
             await asyncio.wait({work}, timeout=self._settings.shutdown_grace_seconds / 2)
-        for task in (work, beat, look, forget, pause):
+        for task in (work, beat, look, forget, pause, reap):
             task.cancel()
-        await asyncio.gather(work, beat, look, forget, pause, return_exceptions=True)
+        await asyncio.gather(work, beat, look, forget, pause, reap, return_exceptions=True)
         await self._metrics.close()
         await self._tracing.close()
         await self._database.close(CLOSE_SECONDS)
@@ -98,9 +110,8 @@ class Relay:
     async def _lead(self) -> None:
         leader = self._leader = self._gauges.leader = Leader(
             self._settings,
-            PostgresEventLog(self._database),
+            self._event_log,
             PostgresOutbox(self._database),
-            PostgresLeases(self._database),
             PostgresSeals(self._database),
             tracing=self._tracing,
         )
@@ -110,6 +121,10 @@ class Relay:
             # A term that was left behind may end in the middle of a later one.
             if self._leader is leader:
                 self._leader = self._gauges.leader = None
+
+    def _on_requeued(self) -> None:
+        if self._leader is not None:
+            self._leader.wake()
 
     async def _beat(self) -> None:
         while True:

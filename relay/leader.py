@@ -2,7 +2,7 @@
 
 import asyncio
 
-from domain.ports import EventLog, Leases, Outbox
+from domain.ports import EventLog, Outbox
 from domain.seals import Seals
 from infrastructure.checkpoint_folder import CheckpointFolder
 from infrastructure.postgres.notifications import OutboxListener
@@ -15,7 +15,6 @@ from infrastructure.supervision import supervised
 from infrastructure.telemetry.tracing import NO_TRACING, Tracing
 from relay.dead_letters import DeadLetters
 from relay.dispatch import Dispatcher
-from relay.reaper import Reaper
 from relay.redispatch import Redispatcher
 from relay.sealer import Sealer
 
@@ -29,7 +28,6 @@ class Leader:
         settings: the relay's.
         event_log: where given-up attempts end.
         outbox: the pending tasks.
-        leases: who runs what.
         seals: leaves and checkpoints of the log.
         tracing: makes spans.
     """
@@ -39,7 +37,6 @@ class Leader:
         settings: RelaySettings,
         event_log: EventLog,
         outbox: Outbox,
-        leases: Leases,
         seals: Seals,
         *,
         tracing: Tracing = NO_TRACING,
@@ -58,14 +55,6 @@ class Leader:
         )
         self._redispatcher = Redispatcher(
             outbox, self._watch, settings.redispatch_seconds, self._dispatcher.wake
-        )
-        self._reaper = Reaper(
-            event_log,
-            leases,
-            settings.lease_seconds,
-            settings.max_attempts,
-            self._dispatcher.wake,
-            tracing=tracing,
         )
         self._dead_letters = DeadLetters(self._dead_letter_queue, event_log, self._dispatcher.wake)
         sink = settings.checkpoint_sink
@@ -112,6 +101,10 @@ class Leader:
         """Events in the tree."""
         return self._sealer.size
 
+    def wake(self) -> None:
+        """Look at the outbox now."""
+        self._dispatcher.wake()
+
     def stop(self) -> None:
         """Finish what is on its way to the broker, and let `lead` return."""
         self._dispatcher.stop()
@@ -123,7 +116,6 @@ class Leader:
             for name, loop in {
                 "outbox listener": self._listener.run,
                 "redispatch": self._redispatcher.run,
-                "reaper": self._reaper.run,
                 "dead letters": self._dead_letters.run,
                 "sealer": self._sealer.run,
             }.items()

@@ -1,4 +1,8 @@
-"""Ends attempts whose workers are gone: their leases ran out."""
+"""Ends attempts whose workers are gone: their leases ran out.
+
+Every relay looks at the leases, and the one that leads acts. So a relay that takes over has seen
+how long the database was there, and dead workers need not wait for it to find out.
+"""
 
 import asyncio
 import time
@@ -17,7 +21,8 @@ from infrastructure.telemetry.context import trace_id_of
 from infrastructure.telemetry.tracing import NO_TRACING, Tracing
 from relay.spans import record_lost_attempt
 
-INTERVAL_SECONDS = 0.5
+INTERVAL_SECONDS = 0.2
+LONGEST_GAP_SECONDS = 1.5
 BATCH = 100
 GRACE_LEASES = 2
 ACTOR = "relay"
@@ -60,6 +65,7 @@ class Reaper:
         lease_seconds: length of a lease; grace lasts twice as long.
         max_attempts: after so many lost attempts a task fails.
         on_requeued: called when a task may be pending again.
+        leads: tells whether what is seen may have consequences now.
         tracing: makes the spans of attempts whose workers cannot.
     """
 
@@ -71,14 +77,16 @@ class Reaper:
         max_attempts: int,
         on_requeued: Callable[[], None],
         *,
+        leads: Callable[[], bool] = lambda: True,
         tracing: Tracing = NO_TRACING,
     ) -> None:
         self._event_log = event_log
         self._leases = leases
         self._max_attempts = max_attempts
         self._on_requeued = on_requeued
+        self._leads = leads
         self._tracing = tracing
-        self._grace = Grace(GRACE_LEASES * lease_seconds, longest_gap=3 * INTERVAL_SECONDS)
+        self._grace = Grace(GRACE_LEASES * lease_seconds, LONGEST_GAP_SECONDS)
 
     async def run(self) -> None:
         """Reap until cancelled."""
@@ -93,7 +101,7 @@ class Reaper:
     async def round(self) -> int:
         """Look once; returns how many attempts were ended. Raises `StoreUnavailable`."""
         expired = await self._leases.expired(BATCH)
-        if not self._grace.over(time.monotonic()) or not expired:
+        if not self._grace.over(time.monotonic()) or not expired or not self._leads():
             return 0
         return await self._reap(expired)
 

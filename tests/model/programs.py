@@ -61,11 +61,29 @@ class RelayProgram:
     def __init__(self, database: DatabaseServer, broker: BrokerServer) -> None:
         self._database = database
         self._broker = broker
+        self._dispatcher: Dispatcher | None = None
 
     async def run(self) -> None:
         """Take part, for ever."""
         leadership = Leadership("", "model")
-        await supervised("leadership", lambda: leadership.run(self._lead))
+        client = DatabaseClient(self._database)
+        reaper = Reaper(
+            client,
+            client,
+            RELAY.lease_seconds,
+            RELAY.max_attempts,
+            self._on_requeued,
+            leads=lambda: leadership.leading,
+        )
+        reaping = asyncio.create_task(supervised("reaper", reaper.run))
+        try:
+            await supervised("leadership", lambda: leadership.run(self._lead))
+        finally:
+            reaping.cancel()
+
+    def _on_requeued(self) -> None:
+        if self._dispatcher is not None:
+            self._dispatcher.wake()
 
     async def _lead(self) -> None:
         settings = RELAY
@@ -75,16 +93,11 @@ class RelayProgram:
             await redispatcher.forget_all()
 
         broker = RelayBroker(self._broker, before_making)
-        dispatcher = Dispatcher(client, broker, WINDOW, settings.relay_poll_seconds)
-        redispatcher = Redispatcher(client, broker, settings.redispatch_seconds, dispatcher.wake)
-        reaper = Reaper(
-            client, client, settings.lease_seconds, settings.max_attempts, dispatcher.wake
+        dispatcher = self._dispatcher = Dispatcher(
+            client, broker, WINDOW, settings.relay_poll_seconds
         )
-        loops = {
-            "dispatch": dispatcher.run,
-            "redispatch": redispatcher.run,
-            "reaper": reaper.run,
-        }
+        redispatcher = Redispatcher(client, broker, settings.redispatch_seconds, dispatcher.wake)
+        loops = {"dispatch": dispatcher.run, "redispatch": redispatcher.run}
         running = [asyncio.create_task(supervised(name, loop)) for name, loop in loops.items()]
         try:
             await asyncio.gather(*running)

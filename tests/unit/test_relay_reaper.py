@@ -1,6 +1,7 @@
 """Who is taken for dead, when, and what becomes of the task."""
 
 import asyncio
+import time
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -92,6 +93,22 @@ async def test_the_event_belongs_to_the_submission(store: FlakyStore, clock: Clo
     assert last.metadata.correlation_id == task.metadata.correlation_id
     assert last.metadata.causation_id == task.last_event_id
     assert last.metadata.actor == "relay"
+
+
+async def test_a_relay_that_stands_by_watches_and_acts_when_it_leads(
+    store: FlakyStore, clock: Clock
+) -> None:
+    leads = False
+    made = Reaper(store, store, LEASE, 3, lambda: None, leads=lambda: leads)
+    made._grace = Grace(LEASE, 1.5)
+    await tasks.processing(store, "worker-7", LEASE)
+    clock.advance(LEASE + 0.1)
+    now = time.monotonic()
+    for seconds_ago in (LEASE + 0.5, LEASE - 0.5, 0.5):
+        made._grace.over(now - seconds_ago)
+    assert await made.round() == 0
+    leads = True
+    assert await made.round() == 1
 
 
 async def test_a_lease_that_holds_is_left_alone(store: FlakyStore, clock: Clock) -> None:

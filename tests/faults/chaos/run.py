@@ -11,7 +11,7 @@ from tests.faults.chaos import circuits
 from tests.faults.chaos.load import Load
 from tests.faults.chaos.logs import LogCounts, read_logs
 from tests.faults.chaos.metrics import Sampler
-from tests.faults.chaos.scenario import Scenario
+from tests.faults.chaos.scenario import Part, Scenario
 from tests.faults.chaos.schedule import Planned, Round, rounds
 from tests.faults.chaos.stage import Broken, DidNotBite, Ledger, NotAvailable, Stage
 from tests.faults.chaos.truth import Truth
@@ -21,6 +21,8 @@ from tests.support.topology import Topology, topology
 RECOVERY_SECONDS = 60.0
 SETTLE_SECONDS = 60.0
 PASS_MINUTES = 2.0
+AFTERMATH_SECONDS = 6.0
+"""So long after most faults no lease counts as lost; a fault of one worker alone waits for that."""
 WARM_UP_SECONDS = 2.0
 POLL_SECONDS = 0.05
 ALL_IS_SEALED = """
@@ -117,6 +119,7 @@ class Run:
         self._say = say
         self._progress = progress
         self._outcome = Outcome(options)
+        self._over_at = 0.0
 
     async def run(self, folder: Path) -> Outcome:
         """Run everything; logs and heartbeats of the processes go to the folder."""
@@ -157,9 +160,12 @@ class Run:
         """Make the faults of a round; tells whether the system has recovered from them."""
         alone = len(planned.faults) == 1
         self._progress(f"round {planned}")
+        if alone and Part.WORKER in self._scenarios[planned.faults[0].scenario].touches:
+            await asyncio.sleep(self._over_at + AFTERMATH_SECONDS - time.monotonic())
         faults = await asyncio.gather(
             *(self._make(fault, stage, alone) for fault in planned.faults)
         )
+        self._over_at = time.monotonic()
         seconds = await self._recover(stage)
         self._outcome.rounds.append(Recovered(list(faults), seconds))
         done = " + ".join(
