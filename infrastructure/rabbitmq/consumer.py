@@ -22,6 +22,7 @@ __all__ = ["Consumer", "Delivery"]
 
 CHECK_SECONDS = 2.0
 SILENT_CHECKS = 2
+RENEW_CHECKS = 3
 QUEUE_POLL_SECONDS = 0.5
 
 log = structlog.get_logger()
@@ -31,8 +32,10 @@ class Consumer:
     """Consumes the task queue with adjustable demand.
 
     Reconnects with backoff and jitter, waits for the queue while the relay has not declared it
-    yet, and sets itself up again when the broker cancels it or goes silent. No method raises
-    because the broker is away.
+    yet, and sets itself up again when the broker cancels it or goes silent. A broker whose queue
+    was deleted may forget a consumer and tell nobody; where others keep the new queue empty,
+    silence shows nothing, so a consumer that got nothing for a while is asked for anew. No method
+    raises because the broker is away.
 
     Args:
         url: `amqp://` or `amqps://` URL.
@@ -169,7 +172,7 @@ class Consumer:
 
     async def _watch(self, link: Link, session: Session) -> None:
         """Return never; raises `BrokerUnavailable` when the session is of no use any more."""
-        silent_checks = 0
+        idle_checks = silent_checks = 0
         while True:
             hungry, delivered = session.hungry_consumer, session.delivered
             with contextlib.suppress(TimeoutError):
@@ -179,15 +182,19 @@ class Consumer:
             queue = await depth(link)
             if queue is None:
                 raise BrokerUnavailable(f"there is no queue {QUEUE} any more")
-            silent = (
-                queue.ready > 0
-                and hungry is not None
+            idle = (
+                hungry is not None
                 and hungry == session.hungry_consumer
                 and delivered == session.delivered
             )
-            silent_checks = silent_checks + 1 if silent else 0
+            idle_checks = idle_checks + 1 if idle else 0
+            silent_checks = silent_checks + 1 if idle and queue.ready > 0 else 0
             if silent_checks >= SILENT_CHECKS:
                 raise BrokerUnavailable("messages wait, and the broker delivers none")
+            if idle_checks >= RENEW_CHECKS:
+                async with self._changing:
+                    await session.renew()
+                idle_checks = 0
 
     def _end(self) -> None:
         session, self._session = self._session, None

@@ -89,6 +89,14 @@ class Session:
                 self._consumer, self._prefetch = consumer, prefetch
                 await self._channel.basic_consume(self._queue, self._deliver, consumer_tag=consumer)
 
+    async def renew(self) -> None:
+        """Replace the consumer by an equal one, unless it has messages in hand."""
+        if self._consumer in self._in_hand.values():
+            return
+        prefetch = self._prefetch
+        await self.set_prefetch(0)
+        await self.set_prefetch(prefetch)
+
     async def ack(self, deliveries: Collection[Delivery]) -> None:
         """Acknowledge those that are in hand here; runs from the oldest on in one frame."""
         for tag, multiple in self._take(deliveries):

@@ -261,6 +261,25 @@ async def test_a_consumer_that_gets_nothing_though_messages_wait_is_set_up_again
     assert hand.voided == [session.generation]
 
 
+async def test_a_consumer_that_was_forgotten_while_nothing_waits_is_set_up_again(
+    publisher: Publisher, hand: Hand, looker: Operator
+) -> None:
+    await hand.consumer.set_demand(5)
+    await eventually(lambda: hand.consumer.connected)
+    session = hand.consumer._session
+    assert session is not None
+    await eventually(lambda: session._consumer is not None)
+    forgotten = session._consumer
+    assert forgotten is not None
+    await session._channel.basic_cancel(forgotten)
+
+    async def consumed() -> bool:
+        return session._consumer != forgotten and await looker.consumers() == 1
+
+    await eventually(consumed, what="the broker knows a consumer again")
+    assert hand.voided == []
+
+
 async def test_a_restarted_broker_is_consumed_from_again(
     publisher: Publisher, rabbitmq_server: servers.BrokerServer, rabbitmq_url: str
 ) -> None:
