@@ -116,12 +116,7 @@ class _Generator:
 
     def _following(self, task: Task, step: str) -> Append:
         command, payloads = self._command(task, step)
-        metadata = Metadata(
-            task.metadata.correlation_id,
-            task.metadata.traceparent,
-            f"worker/{_worker(task)}",
-            task.last_event_id,
-        )
+        metadata = task.metadata.followed_by(f"worker/{_worker(task)}", task.last_event_id)
         event = decide(task, command)
         return Append(task.task_id, task.version, event, metadata, payloads, SECONDS_LEASED)
 

@@ -8,6 +8,7 @@ the data of version n+1. Golden files of every version ever written are in the t
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import fields
+from datetime import UTC, datetime
 from typing import Any, TypeAlias
 from uuid import UUID
 
@@ -26,6 +27,7 @@ from domain.events import (
     TaskSubmitted,
 )
 from domain.execution import RunOptions
+from domain.labels import NO_LABELS, Labels, Priority
 from domain.log import Metadata, RecordedEvent, StoredEvent
 from domain.payloads import Commitment
 
@@ -36,10 +38,16 @@ _FIELD_NAMES = {
 
 Data: TypeAlias = Mapping[str, Any]
 
-SCHEMA_VERSIONS: Mapping[str, int] = {event_type.__name__: 1 for event_type in EVENT_TYPES}
+SCHEMA_VERSIONS: Mapping[str, int] = {
+    **{event_type.__name__: 1 for event_type in EVENT_TYPES},
+    "TaskSubmitted": 2,
+}
 """The schema version that this code writes, by type."""
 
-UPCASTERS: Mapping[tuple[str, int], Callable[[Data], Data]] = {}
+UPCASTERS: Mapping[tuple[str, int], Callable[[Data], Data]] = {
+    # Version 2 has labels where a client gave some; before, nobody could.
+    ("TaskSubmitted", 1): lambda data: data,
+}
 """(type, n) -> function from the data of schema version n to that of n+1."""
 
 
@@ -88,14 +96,15 @@ def require_known(type_name: str, schema_version: int) -> None:
 def encode_metadata(metadata: Metadata) -> str:
     """Return metadata as JSON text."""
     causation = metadata.causation_id
-    return to_json(
-        {
-            "correlation_id": metadata.correlation_id,
-            "causation_id": None if causation is None else str(causation),
-            "traceparent": metadata.traceparent,
-            "actor": metadata.actor,
-        }
-    )
+    fields = {
+        "correlation_id": metadata.correlation_id,
+        "causation_id": None if causation is None else str(causation),
+        "traceparent": metadata.traceparent,
+        "actor": metadata.actor,
+    }
+    if metadata.tenant:
+        fields["tenant"] = metadata.tenant
+    return to_json(fields)
 
 
 def decode_metadata(text: str) -> Metadata:
@@ -108,9 +117,27 @@ def decode_metadata(text: str) -> Metadata:
             causation_id=None if causation is None else UUID(causation),
             traceparent=fields["traceparent"],
             actor=fields["actor"],
+            tenant=fields.get("tenant", ""),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InvalidEvent(f"event metadata of another shape: {error!r}") from error
+
+
+def encode_labels(labels: Labels) -> str | None:
+    """Return labels as JSON text, as `TaskSubmitted` has them; `None` where there are none."""
+    if labels is NO_LABELS or labels == NO_LABELS:
+        return None
+    return to_json(_write_labels(labels))
+
+
+def decode_labels(text: str | None) -> Labels:
+    """Read what `encode_labels` wrote; raises `InvalidEvent` for any other shape."""
+    if text is None:
+        return NO_LABELS
+    try:
+        return _read_labels(_parse(text))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InvalidEvent(f"labels of another shape: {error!r}") from error
 
 
 def recorded(stored: StoredEvent) -> RecordedEvent:
@@ -160,11 +187,14 @@ def _fields(event: "Event | RunOptions") -> Data:
 
 
 def _write_submitted(event: TaskSubmitted) -> Data:
-    return {
+    fields = {
         "options": _fields(event.options),
         "circuit": _commitment(event.circuit),
         "parameters": _commitment(event.parameters),
     }
+    if event.labels is not NO_LABELS and event.labels != NO_LABELS:
+        fields["labels"] = _write_labels(event.labels)
+    return fields
 
 
 def _read_submitted(fields: Data) -> TaskSubmitted:
@@ -172,6 +202,36 @@ def _read_submitted(fields: Data) -> TaskSubmitted:
         options=RunOptions(**fields["options"]),
         circuit=_read_commitment(fields["circuit"]),
         parameters=_read_optional_commitment(fields["parameters"]),
+        labels=_read_labels(fields["labels"]) if "labels" in fields else NO_LABELS,
+    )
+
+
+def _write_labels(labels: Labels) -> Data:
+    fields: dict[str, Any] = {}
+    if labels.name is not None:
+        fields["name"] = labels.name
+    if labels.tags:
+        fields["tags"] = dict(labels.tags)
+    if labels.priority is not Priority.NORMAL:
+        fields["priority"] = labels.priority
+    if labels.not_before is not None:
+        fields["not_before"] = labels.not_before.astimezone(UTC).isoformat()
+    if labels.batch_id is not None:
+        fields["batch_id"] = str(labels.batch_id)
+    if labels.origin is not None:
+        fields["origin"] = str(labels.origin)
+    return fields
+
+
+def _read_labels(fields: Data) -> Labels:
+    not_before, batch_id, origin = (fields.get(n) for n in ("not_before", "batch_id", "origin"))
+    return Labels(
+        name=fields.get("name"),
+        tags=dict(fields.get("tags", {})),
+        priority=Priority(fields.get("priority", Priority.NORMAL)),
+        not_before=None if not_before is None else datetime.fromisoformat(not_before),
+        batch_id=None if batch_id is None else UUID(batch_id),
+        origin=None if origin is None else UUID(origin),
     )
 
 

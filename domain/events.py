@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any, ClassVar, TypeAlias
 
 from domain.execution import RunOptions
+from domain.labels import NO_LABELS, Labels
 from domain.payloads import Commitment
 from domain.status import Status
 
@@ -50,6 +51,7 @@ class TaskSubmitted:
     options: RunOptions
     circuit: Commitment
     parameters: Commitment | None = None
+    labels: Labels = NO_LABELS
 
 
 @dataclass(frozen=True, slots=True)

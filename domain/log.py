@@ -20,12 +20,30 @@ class Metadata:
         causation_id: the event this one answers to; `None` for a submission.
         traceparent: W3C trace context of the work that made the event.
         actor: who did it: `api`, `worker/<id>`, `relay`.
+        tenant: whose task it is; the same for every event of a task. Empty where there are none.
     """
 
     correlation_id: str
     traceparent: str
     actor: str
     causation_id: UUID | None = None
+    tenant: str = ""
+
+    def followed_by(
+        self, actor: str, causation_id: UUID, traceparent: str | None = None
+    ) -> "Metadata":
+        """Return the metadata of a later event of the same task.
+
+        Args:
+            traceparent: of the work that makes that event; `None` for the one of this event.
+        """
+        return Metadata(
+            self.correlation_id,
+            self.traceparent if traceparent is None else traceparent,
+            actor,
+            causation_id,
+            self.tenant,
+        )
 
 
 @dataclass(frozen=True, slots=True)

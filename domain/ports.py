@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
+from domain.labels import NO_LABELS, Labels
 from domain.log import (
     Append,
     AppendResult,
@@ -92,6 +93,8 @@ class TaskView:
         reproductions: the newest `SHOWN_REPRODUCTIONS` times that the run was made again to compare
             results, oldest first.
         erased: which of `result` and `memory` there was and is no more.
+        tenant: whose task it is.
+        labels: what the client said about it.
     """
 
     task_id: UUID
@@ -112,6 +115,8 @@ class TaskView:
     cancel_reason: str | None = None
     reproductions: Sequence[Reproduction] = ()
     erased: Sequence[PayloadKind] = ()
+    tenant: str = ""
+    labels: Labels = NO_LABELS
 
 
 class TaskQueries(Protocol):

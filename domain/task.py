@@ -47,6 +47,7 @@ from domain.events import (
     TaskSubmitted,
 )
 from domain.execution import RunFailed, RunOptions
+from domain.labels import NO_LABELS, Labels
 from domain.log import Metadata, RecordedEvent
 from domain.payloads import Commitment
 from domain.projection import change_of
@@ -82,6 +83,7 @@ class Task:
     completed_at: datetime | None = None
     error_code: str | None = None
     error_message: str | None = None
+    labels: Labels = NO_LABELS
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,7 @@ class Submit:
     options: RunOptions
     circuit: Commitment
     parameters: Commitment | None = None
+    labels: Labels = NO_LABELS
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +171,7 @@ def decide(task: Task | None, command: Command) -> Event:  # noqa: C901, PLR0911
     if isinstance(command, Submit):
         if task is not None:
             raise TransitionRefused(f"task {task.task_id} exists already")
-        return TaskSubmitted(command.options, command.circuit, command.parameters)
+        return TaskSubmitted(command.options, command.circuit, command.parameters, command.labels)
     if task is None:
         raise TransitionRefused(f"{type(command).__name__} needs a task that exists")
     match command:
@@ -316,6 +319,7 @@ def _submitted(recorded: RecordedEvent, event: TaskSubmitted) -> Task:
         metadata=recorded.metadata,
         submitted_at=recorded.recorded_at,
         last_event_id=recorded.event_id,
+        labels=event.labels,
     )
 
 
@@ -344,4 +348,5 @@ def _moved(task: Task, recorded: RecordedEvent, event: Event, status: Status) ->
         completed_at=recorded.recorded_at if status.terminal else None,
         error_code=change.error_code,
         error_message=change.error_message,
+        labels=task.labels,
     )

@@ -46,6 +46,8 @@ def view_of(
         cancel_reason=cancel_reason(events),
         reproductions=reproductions(events),
         erased=erased(completion, contents),
+        tenant=task.metadata.tenant,
+        labels=task.labels,
     )
 
 

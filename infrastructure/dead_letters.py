@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from domain.errors import InvalidEvent
-from domain.log import Append, Metadata
+from domain.log import Append
 from domain.ports import EventLog
 from domain.status import Status
 from domain.task import Requeue, Task, decide, fold
@@ -91,12 +91,7 @@ def another_message(task: Task, detail: str, actor: str) -> Append:
     Raises:
         TransitionRefused: the task is not pending.
     """
-    metadata = Metadata(
-        correlation_id=task.metadata.correlation_id,
-        traceparent=task.metadata.traceparent,
-        actor=actor,
-        causation_id=task.last_event_id,
-    )
+    metadata = task.metadata.followed_by(actor, task.last_event_id)
     return Append(task.task_id, task.version, decide(task, Requeue(detail)), metadata)
 
 

@@ -13,7 +13,7 @@ import structlog
 
 from domain.errors import InvalidEvent, StoreError, TransitionRefused
 from domain.events import RequeueReason
-from domain.log import Append, Appended, History, Metadata
+from domain.log import Append, Appended, History
 from domain.ports import EventLog, ExpiredLease, Leases
 from domain.task import GiveUp, decide, fold
 from infrastructure.telemetry import metrics
@@ -147,12 +147,7 @@ class Reaper:
             return None
         if task is None:
             return None
-        metadata = Metadata(
-            correlation_id=task.metadata.correlation_id,
-            traceparent=task.metadata.traceparent,
-            actor=ACTOR,
-            causation_id=task.last_event_id,
-        )
+        metadata = task.metadata.followed_by(ACTOR, task.last_event_id)
         return Append(task.task_id, task.version, event, metadata)
 
     async def _histories(self, task_ids: Sequence[UUID]) -> dict[UUID, History]:

@@ -36,7 +36,7 @@ submitted AS MATERIALIZED (
     SELECT
         *,
         event_hash(
-            decode(repeat('00', 32), 'hex'), task_id, 1, 'TaskSubmitted', 1, submission_id,
+            decode(repeat('00', 32), 'hex'), task_id, 1, 'TaskSubmitted', 2, submission_id,
             submitted, metadata_1, submitted_data
         ) AS hash_1
     FROM described
@@ -63,15 +63,15 @@ logged AS (
         event_id, task_id, version, type, schema_version, data, metadata, recorded_at, hash
     )
     SELECT
-        event.id, task_id, event.version, event.type, 1, event.data::json, event.metadata::json,
+        event.id, task_id, event.version, event.type, event.schema_version, event.data::json, event.metadata::json,
         event.recorded_at, event.hash
     FROM completed
     CROSS JOIN LATERAL (
         VALUES
-            (1, 'TaskSubmitted', submission_id, submitted_data, metadata_1, submitted, hash_1),
-            (2, 'ProcessingStarted', start_id, started_data, metadata_2, started, hash_2),
-            (3, 'TaskCompleted', completion_id, completed_data, metadata_3, completed, hash_3)
-    ) AS event (version, type, id, data, metadata, recorded_at, hash)
+            (1, 'TaskSubmitted', 2, submission_id, submitted_data, metadata_1, submitted, hash_1),
+            (2, 'ProcessingStarted', 1, start_id, started_data, metadata_2, started, hash_2),
+            (3, 'TaskCompleted', 1, completion_id, completed_data, metadata_3, completed, hash_3)
+    ) AS event (version, type, schema_version, id, data, metadata, recorded_at, hash)
     ORDER BY event.recorded_at
 ),
 kept AS (

@@ -12,8 +12,9 @@ from uuid import UUID
 
 from domain.codec import encode, encode_metadata, recorded, to_json
 from domain.errors import EmptyAppend
-from domain.events import ProcessingStarted
+from domain.events import ProcessingStarted, TaskSubmitted
 from domain.hashing import GENESIS, event_hash
+from domain.labels import NO_LABELS, Labels
 from domain.log import (
     Append,
     Appended,
@@ -39,6 +40,8 @@ class _Row:
     attempt: int
     correlation_id: str
     submitted_at: datetime
+    tenant: str = ""
+    labels: Labels = NO_LABELS
     started_at: datetime | None = None
     completed_at: datetime | None = None
     error_code: str | None = None
@@ -151,6 +154,8 @@ class MemoryStore:
             cancel_reason=cancel_reason(events),
             reproductions=reproductions(events),
             erased=erased(completion, contents),
+            tenant=row.tenant,
+            labels=row.labels,
         )
 
     async def choose(self, window: int) -> list[OutboxRow]:
@@ -282,6 +287,8 @@ class MemoryStore:
                 change.attempt or 0,
                 append.metadata.correlation_id,
                 recorded_at,
+                append.metadata.tenant,
+                append.event.labels if isinstance(append.event, TaskSubmitted) else NO_LABELS,
             )
         if change.status is None:
             return

@@ -8,9 +8,9 @@ from uuid import UUID
 
 import asyncpg
 
-from domain.codec import decode, decode_metadata, encode, encode_metadata
+from domain.codec import decode, decode_metadata, encode, encode_labels, encode_metadata
 from domain.errors import AppendRefused, EmptyAppend, OutcomeUnknown
-from domain.events import ProcessingStarted
+from domain.events import ProcessingStarted, TaskSubmitted
 from domain.log import (
     Append,
     Appended,
@@ -178,6 +178,8 @@ def _event_row(append: Append) -> tuple[Any, ...]:
         append.metadata.traceparent,
         event.worker_id if isinstance(event, ProcessingStarted) else None,
         append.lease_seconds,
+        append.metadata.tenant,
+        encode_labels(event.labels) if isinstance(event, TaskSubmitted) else None,
     )
 
 

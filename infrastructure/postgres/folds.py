@@ -11,9 +11,10 @@ from datetime import datetime
 from typing import Any, NamedTuple, TypeAlias
 from uuid import UUID
 
-from domain.codec import decode, decode_metadata
+from domain.codec import decode, decode_metadata, encode_labels
 from domain.errors import InvalidEvent
 from domain.events import ProcessingStarted
+from domain.labels import turn_of
 from domain.log import RecordedEvent
 from domain.status import Status
 from domain.task import Task, evolve
@@ -40,6 +41,8 @@ class TaskRow(NamedTuple):
     error_code: str | None
     error_message: str | None
     correlation_id: str
+    tenant: str
+    labels: str | None
 
 
 class WaitingRow(NamedTuple):
@@ -49,6 +52,8 @@ class WaitingRow(NamedTuple):
     correlation_id: str
     traceparent: str
     waiting_since: datetime
+    tenant: str
+    turn_at: datetime
 
 
 class LeaseRow(NamedTuple):
@@ -56,6 +61,7 @@ class LeaseRow(NamedTuple):
 
     attempt: int
     worker_id: str
+    tenant: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +70,15 @@ class Folded:
 
     Attributes:
         events: how many events it has.
+        not_before: the earliest time at which a worker may get it. Where it waits, its row in the
+            outbox has this until then.
     """
 
     events: int
     row: TaskRow
     waiting: WaitingRow | None
     lease: LeaseRow | None
+    not_before: datetime | None
 
     @property
     def task_id(self) -> UUID:
@@ -150,8 +159,9 @@ class Folder:
         return Folded(
             self._events,
             _task_row(task, last.recorded_at, self._hash),
-            _waiting_row(last) if task.status is Status.PENDING else None,
+            _waiting_row(task, last) if task.status is Status.PENDING else None,
             _lease_row(last),
+            task.labels.not_before,
         )
 
 
@@ -196,13 +206,20 @@ def _task_row(task: Task, recorded_at: datetime, head_hash: bytes) -> TaskRow:
         task.error_code,
         task.error_message,
         task.metadata.correlation_id,
+        task.metadata.tenant,
+        encode_labels(task.labels),
     )
 
 
-def _waiting_row(last: RecordedEvent) -> WaitingRow:
+def _waiting_row(task: Task, last: RecordedEvent) -> WaitingRow:
     metadata = last.metadata
     return WaitingRow(
-        last.event_id, metadata.correlation_id, metadata.traceparent, last.recorded_at
+        last.event_id,
+        metadata.correlation_id,
+        metadata.traceparent,
+        last.recorded_at,
+        metadata.tenant,
+        turn_of(task.labels, last.recorded_at),
     )
 
 
@@ -210,4 +227,4 @@ def _lease_row(last: RecordedEvent) -> LeaseRow | None:
     event = last.event
     if not isinstance(event, ProcessingStarted):
         return None
-    return LeaseRow(event.attempt, event.worker_id)
+    return LeaseRow(event.attempt, event.worker_id, last.metadata.tenant)

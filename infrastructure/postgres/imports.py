@@ -11,7 +11,7 @@ from domain.log import StoredEvent
 from domain.seals import Leaf, StoredCheckpoint
 from infrastructure.postgres.audit import HIGHEST, LOWEST
 from infrastructure.postgres.connect import Connection
-from infrastructure.postgres.folds import Broken, Folded, Outcome, TaskRow, fold_range
+from infrastructure.postgres.folds import Broken, Folded, Outcome, TaskRow, WaitingRow, fold_range
 from infrastructure.postgres.statements import statement
 
 _EVENT_COLUMNS = (
@@ -26,7 +26,7 @@ _EVENT_COLUMNS = (
     "hash",
 )
 _LEAF_COLUMNS = ("leaf_number", "task_id", "version", "event_hash", "subtrees")
-_OUTBOX_COLUMNS = ("task_id", "message_id", "correlation_id", "traceparent", "waiting_since")
+_OUTBOX_COLUMNS = ("task_id", *WaitingRow._fields, "not_before")
 
 
 class NotEmpty(KetlogError):
@@ -122,7 +122,11 @@ async def _write_rows(connection: Connection, folded: Sequence[Folded]) -> None:
     await connection.copy_records_to_table(
         "tasks", columns=TaskRow._fields, records=[outcome.row for outcome in folded]
     )
-    waiting = [(each.task_id, *each.waiting) for each in folded if each.waiting is not None]
+    waiting = [
+        (each.task_id, *each.waiting, each.not_before)
+        for each in folded
+        if each.waiting is not None
+    ]
     await connection.copy_records_to_table("outbox", columns=_OUTBOX_COLUMNS, records=waiting)
     leases = [(each.task_id, *each.lease) for each in folded if each.lease is not None]
     if leases:

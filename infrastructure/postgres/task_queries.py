@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from domain.codec import decode
+from domain.codec import decode, decode_labels
 from domain.payloads import PayloadKind
 from domain.ports import SHOWN_REPRODUCTIONS, TaskView
 from domain.projection import Reproduction, StatusEntry, reproduction_of
@@ -30,6 +30,7 @@ class PostgresTaskQueries:
         lines = zip(fields.pop("statuses"), fields.pop("times"), fields.pop("notes"), strict=True)
         execution = fields.pop("execution")
         has_memory = fields.pop("has_memory")
+        labels = decode_labels(fields.pop("labels"))
         gone = [
             kind
             for kind, was_there in (
@@ -45,6 +46,7 @@ class PostgresTaskQueries:
             execution=None if execution is None else execution.encode(),
             reproductions=comparisons,
             erased=gone,
+            labels=labels,
         )
 
 

@@ -12,7 +12,7 @@ from domain.codec import recorded
 from domain.errors import InvalidEvent, OutcomeUnknown, StoreUnavailable
 from domain.events import ProcessingStarted, TaskCancelled
 from domain.identifiers import event_id_for_key, uuid7
-from domain.log import Append, Appended, Metadata, RecordedEvent
+from domain.log import Append, Appended, RecordedEvent
 from domain.ports import Appender, EventLog
 from domain.task import Cancel, Task, decide, fold, printable
 from domain.view import view_of
@@ -176,9 +176,7 @@ def _append(
         task_id=task.task_id,
         expected_version=task.version,
         event=decide(task, Cancel(reason)),
-        metadata=Metadata(
-            task.metadata.correlation_id, context.traceparent, caller.actor, task.last_event_id
-        ),
+        metadata=task.metadata.followed_by(caller.actor, task.last_event_id, context.traceparent),
         event_id=event_id,
     )
 

@@ -79,7 +79,7 @@ PAGES: dict[str, Any] = {
                     "time": "2025-12-28T14:30:00.123456Z",
                     "datacontenttype": "application/json",
                     "taskversion": 1,
-                    "schemaversion": 1,
+                    "schemaversion": 2,
                     "correlationid": EXAMPLE_CORRELATION_ID,
                     "traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00",
                     "actor": "api",

@@ -107,7 +107,9 @@ class SubmitEndpoint:
             uuid7() if key is None else task_id_for_key(caller.tenant, key),
             0,
             event,
-            Metadata(context.correlation_id, context.traceparent, caller.actor),
+            Metadata(
+                context.correlation_id, context.traceparent, caller.actor, tenant=caller.tenant
+            ),
             (circuit,) if parameters is None else (circuit, parameters),
         )
 

@@ -12,6 +12,15 @@ from service.audit.findings import Finding, Kind
 Row: TypeAlias = TaskRow | WaitingRow | LeaseRow
 
 _LONGEST_SHOWN = 200
+_WAITING = (
+    "message_id",
+    "waiting_correlation_id",
+    "traceparent",
+    "waiting_since",
+    "waiting_tenant",
+    "turn_at",
+)
+_LEASE = ("leased_attempt", "worker_id", "leased_tenant")
 _TABLES = {Kind.PROJECTION: "tasks", Kind.OUTBOX: "outbox", Kind.LEASES: "leases"}
 
 
@@ -28,11 +37,10 @@ NOTHING = Projected(None, None, None)
 
 def projected(record: asyncpg.Record) -> Projected:
     """Return what a row of `projected_range` holds."""
-    waiting_columns = ("message_id", "waiting_correlation_id", "traceparent", "waiting_since")
     return Projected(
         TaskRow(*(record[name] for name in TaskRow._fields)) if record["is_projected"] else None,
-        WaitingRow(*(record[name] for name in waiting_columns)) if record["is_waiting"] else None,
-        LeaseRow(record["leased_attempt"], record["worker_id"]) if record["is_leased"] else None,
+        WaitingRow(*(record[name] for name in _WAITING)) if record["is_waiting"] else None,
+        LeaseRow(*(record[name] for name in _LEASE)) if record["is_leased"] else None,
     )
 
 

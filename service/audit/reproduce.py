@@ -20,7 +20,7 @@ import asyncpg
 
 from domain.errors import InvalidEvent, KetlogError, TransitionRefused
 from domain.execution import RunOptions, RunRequest, RunSucceeded
-from domain.log import Append, Appended, Metadata, RecordedEvent
+from domain.log import Append, Appended, RecordedEvent
 from domain.task import Compare, decide, fold
 from infrastructure.group_commit import GroupCommit
 from infrastructure.postgres.connect import Database
@@ -147,12 +147,7 @@ class Reproduction:
                 task_id,
                 task.version,
                 decide(task, comparison),
-                Metadata(
-                    task.metadata.correlation_id,
-                    task.metadata.traceparent,
-                    self._actor,
-                    task.last_event_id,
-                ),
+                task.metadata.followed_by(self._actor, task.last_event_id),
             )
             if isinstance(await self._commits.append(append, APPEND_SECONDS), Appended):
                 return

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from domain.codec import to_json
 from domain.events import Event, RequeueReason
 from domain.execution import RunFailed, RunOutcome, RunRequest, RunSucceeded
-from domain.log import Append, Appended, Metadata, RecordedEvent
+from domain.log import Append, Appended, RecordedEvent
 from domain.payloads import Payload, PayloadKind
 from domain.task import Claim, Command, Complete, Fail, GiveUp, Task, decide, evolve
 
@@ -117,12 +117,7 @@ def _append(
         task_id=task.task_id,
         expected_version=task.version,
         event=event,
-        metadata=Metadata(
-            correlation_id=task.metadata.correlation_id,
-            traceparent=task.metadata.traceparent,
-            actor=f"worker/{worker_id}",
-            causation_id=task.last_event_id,
-        ),
+        metadata=task.metadata.followed_by(f"worker/{worker_id}", task.last_event_id),
         payloads=payloads,
         lease_seconds=lease_seconds,
     )

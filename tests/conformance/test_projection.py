@@ -1,6 +1,7 @@
 """What every projection promises: a task's view is the fold of its events."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -9,6 +10,8 @@ from domain.codec import recorded
 from domain.errors import TransitionRefused
 from domain.events import RequeueReason
 from domain.execution import RunFailed
+from domain.identifiers import uuid7
+from domain.labels import Labels, Priority
 from domain.payloads import Payload, PayloadKind
 from domain.projection import status_history
 from domain.status import Status
@@ -41,6 +44,28 @@ async def test_a_view_shows_a_task_through_its_life(store: Store) -> None:
     ]
     assert view.submitted_at < (view.started_at or view.submitted_at)
     assert view.completed_at == view.history[-1].transitioned_at
+
+
+async def test_a_view_shows_whose_a_task_is_and_what_its_client_said(store: Store) -> None:
+    labels = Labels(
+        "a Bell pair",
+        {"device": "north", "run": "7"},
+        Priority.HIGH,
+        datetime(2100, 1, 1, 12, 0, 0, 5, tzinfo=UTC),
+        uuid7(),
+        uuid7(),
+    )
+    submission = tasks.submission(tenant="a tenant", labels=labels)
+    await tasks.put(store.log, submission)
+    task = await tasks.load(store.log, submission.task_id)
+    view = await store.queries.view(task.task_id)
+    assert view is not None
+    assert (view.tenant, view.labels) == ("a tenant", labels)
+    assert (task.metadata.tenant, task.labels) == ("a tenant", labels)
+    await tasks.put(store.log, tasks.following(task, Cancel("no longer needed")))
+    view = await store.queries.view(task.task_id)
+    assert view is not None
+    assert (view.tenant, view.labels) == ("a tenant", labels)
 
 
 async def test_a_failure_shows_its_reason_and_place(store: Store) -> None:

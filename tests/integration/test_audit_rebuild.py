@@ -139,8 +139,8 @@ async def test_whatever_was_wrong_is_right_again(
         ("DELETE FROM outbox WHERE task_id = $1", ids["pending"]),
         ("UPDATE outbox SET message_id = gen_random_uuid() WHERE task_id = $1", ids["requeued"]),
         (
-            "INSERT INTO outbox (task_id, message_id, correlation_id, traceparent, waiting_since)"
-            " VALUES ($1, gen_random_uuid(), '', '', now())",
+            "INSERT INTO outbox (task_id, message_id, correlation_id, traceparent, waiting_since,"
+            " turn_at) VALUES ($1, gen_random_uuid(), '', '', now(), now())",
             ids["cancelled"],
         ),
         (

@@ -149,8 +149,8 @@ async def test_a_row_without_events_is_named(world: World, stranger: UUID) -> No
         ),
         (
             "failed",
-            "INSERT INTO outbox (task_id, message_id, correlation_id, traceparent, waiting_since)"
-            " VALUES ($1, gen_random_uuid(), '', '', now())",
+            "INSERT INTO outbox (task_id, message_id, correlation_id, traceparent, waiting_since,"
+            " turn_at) VALUES ($1, gen_random_uuid(), '', '', now(), now())",
             "has a row for it, which is failed by its events",
         ),
     ],

@@ -20,6 +20,7 @@ from infrastructure.postgres.leases import PostgresLeases
 from infrastructure.postgres.outbox import PostgresOutbox
 from tests import servers
 from tests.support import tasks
+from tests.support.varied_log import varied_log
 
 NAMES = [
     "0001_events",
@@ -31,6 +32,7 @@ NAMES = [
     "0007_totals",
     "0008_pauses",
     "0009_withdrawn",
+    "0010_tenants_and_labels",
 ]
 
 
@@ -143,6 +145,28 @@ async def test_tasks_wait_and_run_on_when_delivery_is_rolled_back_and_made_again
     assert (lease.task_id, lease.attempt) == (processing.task_id, 1)
     assert lease.worker_id == "a-worker"
     await database.close()
+
+
+async def test_tenants_and_labels_come_back_from_the_log_after_a_rollback(empty_url: str) -> None:
+    migrate.apply_migrations(empty_url)
+    database = Database(empty_url, size=2, application_name="test")
+    await varied_log(PostgresEventLog(database))
+    await database.close()
+    columns = "task_id, tenant, labels::text FROM tasks", "task_id, tenant FROM leases"
+    queries = [*columns, "task_id, tenant, turn_at, not_before FROM outbox"]
+
+    def rows() -> list[list[Any]]:
+        with psycopg.connect(empty_url) as connection:
+            return [
+                connection.execute(f"SELECT {query} ORDER BY 1".encode()).fetchall()
+                for query in queries
+            ]
+
+    before = rows()
+    roll_back_to(empty_url, "0009_withdrawn")
+    migrate.apply_migrations(empty_url)
+    assert rows() == before
+    assert {tenant for _, tenant in before[1]} == {"", "south"}
 
 
 async def test_a_log_restored_from_another_cluster_is_made_readable(database_url: str) -> None:

@@ -31,12 +31,13 @@ PROJECTION = "SELECT * FROM tasks ORDER BY task_id"
 
 
 OUTBOX = """
-    SELECT task_id, message_id, correlation_id, traceparent, waiting_since
+    SELECT task_id, message_id, correlation_id, traceparent, waiting_since, tenant, turn_at,
+        not_before
     FROM outbox ORDER BY task_id
 """
 
 
-LEASES = "SELECT task_id, attempt, worker_id FROM leases ORDER BY task_id"
+LEASES = "SELECT task_id, attempt, worker_id, tenant FROM leases ORDER BY task_id"
 
 
 STREAMS = """

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from domain.execution import RunFailed, RunOptions
 from domain.identifiers import new_traceparent, uuid7
+from domain.labels import NO_LABELS, Labels
 from domain.log import Append, Appended, AppendResult, Metadata
 from domain.payloads import Payload, PayloadKind
 from domain.ports import EventLog
@@ -16,21 +17,27 @@ BELL = "OPENQASM 3; qubit[2] q; bit[2] c; h q[0]; cx q[0], q[1]; c = measure q;"
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def metadata(correlation_id: str = "a-correlation-id", actor: str = "test") -> Metadata:
+def metadata(
+    correlation_id: str = "a-correlation-id", actor: str = "test", tenant: str = ""
+) -> Metadata:
     """Metadata of an event that a test made."""
-    return Metadata(correlation_id, new_traceparent(), actor)
+    return Metadata(correlation_id, new_traceparent(), actor, tenant=tenant)
 
 
 def submission(
     circuit: str = QUICKSTART,
     options: RunOptions = RunOptions(),
     task_id: UUID | None = None,
+    *,
     correlation_id: str = "a-correlation-id",
+    tenant: str = "",
+    labels: Labels = NO_LABELS,
 ) -> Append:
     """The append that accepts a circuit."""
     payload = Payload(PayloadKind.CIRCUIT, circuit.encode())
-    event = decide(None, Submit(options, payload.commitment()))
-    return Append(task_id or uuid7(), 0, event, metadata(correlation_id), (payload,))
+    event = decide(None, Submit(options, payload.commitment(), labels=labels))
+    said = metadata(correlation_id, tenant=tenant)
+    return Append(task_id or uuid7(), 0, event, said, (payload,))
 
 
 def following(
@@ -41,12 +48,7 @@ def following(
         task.task_id,
         task.version,
         decide(task, command),
-        Metadata(
-            task.metadata.correlation_id,
-            task.metadata.traceparent,
-            "test",
-            task.last_event_id,
-        ),
+        task.metadata.followed_by("test", task.last_event_id),
         payloads,
         lease_seconds,
     )

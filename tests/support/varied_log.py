@@ -1,10 +1,12 @@
 """A log with a task in every state that a task can be in."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from uuid import UUID
 
 from domain.events import RequeueReason
 from domain.execution import RunFailed, RunOptions
+from domain.labels import NO_LABELS, Labels, Priority
 from domain.log import Append
 from domain.payloads import Payload, PayloadKind
 from domain.ports import EventLog
@@ -47,16 +49,36 @@ LIVES: dict[str, Sequence[Command]] = {
     ),
 }
 
+TENANTS = {"processing": "south", "requeued": "north", "sent again": "south"}
+LABELS = {
+    "completed": Labels("a Bell pair", {"device": "north", "größe": "ж"}),
+    "processing": Labels(priority=Priority.HIGH),
+    "requeued": Labels(priority=Priority.LOW, tags={"run": "7"}),
+    "sent again": Labels(
+        priority=Priority.HIGH,
+        not_before=datetime(2100, 1, 1, tzinfo=UTC),
+        batch_id=UUID("01890a5d-ac96-774b-bcce-b302099a8057"),
+        origin=UUID("01890a5d-ac96-774b-bcce-b302099a8058"),
+    ),
+}
+
 
 async def varied_log(log: EventLog) -> dict[str, UUID]:
     """Make a task for each of `LIVES`; returns their ids."""
-    return {name: await live(log, commands) for name, commands in LIVES.items()}
+    return {
+        name: await live(log, commands, TENANTS.get(name, ""), LABELS.get(name, NO_LABELS))
+        for name, commands in LIVES.items()
+    }
 
 
-async def live(log: EventLog, commands: Sequence[Command]) -> UUID:
+async def live(
+    log: EventLog, commands: Sequence[Command], tenant: str = "", labels: Labels = NO_LABELS
+) -> UUID:
     """Submit a task and have this happen to it."""
-    options = RunOptions(shots=1024, seed=7)
-    task_id = (await tasks.put(log, tasks.submission(options=options))).task_id
+    submission = tasks.submission(
+        options=RunOptions(shots=1024, seed=7), tenant=tenant, labels=labels
+    )
+    task_id = (await tasks.put(log, submission)).task_id
     for command in commands:
         await tasks.put(log, await following(log, task_id, command))
     return task_id

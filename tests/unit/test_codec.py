@@ -1,6 +1,7 @@
 """Stored events are read again, whatever version wrote them."""
 
 import json
+from datetime import UTC
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,7 @@ from domain.events import (
 )
 from domain.execution import METHODS, RunOptions
 from domain.identifiers import new_traceparent, uuid7
+from domain.labels import NO_LABELS, Labels, Priority
 from domain.log import Metadata
 from domain.payloads import Commitment
 
@@ -42,6 +44,15 @@ options = st.builds(
     timeout_seconds=st.none() | st.floats(0.1, 1e6),
     measure_all=st.booleans(),
 )
+labels = st.builds(
+    Labels,
+    st.none() | texts,
+    st.dictionaries(texts, texts, max_size=3),
+    st.sampled_from(Priority),
+    st.none() | st.datetimes(timezones=st.just(UTC)),
+    st.none() | st.uuids(),
+    st.none() | st.uuids(),
+)
 json_values = st.recursive(
     st.none()
     | st.booleans()
@@ -54,7 +65,7 @@ json_values = st.recursive(
 mappings = st.dictionaries(texts, json_values, max_size=4)
 distances = st.floats(0, 1)
 events: st.SearchStrategy[Event] = st.one_of(
-    st.builds(TaskSubmitted, options, commitments, st.none() | commitments),
+    st.builds(TaskSubmitted, options, commitments, st.none() | commitments, labels),
     st.builds(ProcessingStarted, st.integers(1), texts),
     st.builds(
         TaskCompleted,
@@ -76,10 +87,40 @@ def test_an_event_comes_back_as_it_was_written(event: Event) -> None:
     assert codec.decode(*codec.encode(event)) == event
 
 
-@given(texts, st.none() | st.uuids())
-def test_metadata_comes_back_as_it_was_written(text: str, cause: object) -> None:
-    metadata = Metadata(text, new_traceparent(), text, uuid7() if cause else None)
+@given(labels)
+def test_labels_come_back_as_they_were_written_and_nothing_where_there_are_none(
+    given_labels: Labels,
+) -> None:
+    text = codec.encode_labels(given_labels)
+    assert codec.decode_labels(text) == given_labels
+    assert codec.encode_labels(codec.decode_labels(text)) == text
+    assert (text is None) == (given_labels == NO_LABELS)
+
+
+@pytest.mark.parametrize("text", ["[]", "1", '{"priority": "urgent"}', '{"origin": "no uuid"}'])
+def test_labels_of_another_shape_are_refused(text: str) -> None:
+    with pytest.raises(InvalidEvent, match="labels"):
+        codec.decode_labels(text)
+
+
+@given(texts, st.none() | st.uuids(), texts)
+def test_metadata_comes_back_as_it_was_written(text: str, cause: object, tenant: str) -> None:
+    metadata = Metadata(text, new_traceparent(), text, uuid7() if cause else None, tenant)
     assert codec.decode_metadata(codec.encode_metadata(metadata)) == metadata
+
+
+def test_metadata_without_a_tenant_is_written_as_it_was_before_there_were_any() -> None:
+    metadata = Metadata("c", "t", "api")
+    assert codec.encode_metadata(metadata) == (
+        '{"correlation_id":"c","causation_id":null,"traceparent":"t","actor":"api"}'
+    )
+
+
+def test_what_follows_a_task_is_of_its_tenant_and_correlation() -> None:
+    first = Metadata("c", "t", "api", tenant="north")
+    cause = uuid7()
+    assert first.followed_by("relay", cause) == Metadata("c", "t", "relay", cause, "north")
+    assert first.followed_by("api", cause, "u") == Metadata("c", "u", "api", cause, "north")
 
 
 @pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)

@@ -7,15 +7,15 @@ WITH proposed AS (
     FROM unnest(
         $1::uuid[], $2::integer[], $3::uuid[], $4::text[], $5::integer[], $6::text[], $7::text[],
         $8::text[], $9::integer[], $10::integer[], $11::text[], $12::text[],
-        $13::text[], $14::text[], $15::text[], $16::double precision[]
+        $13::text[], $14::text[], $15::text[], $16::double precision[], $17::text[], $18::text[]
     ) AS p (
         task_id, expected_version, event_id, type, schema_version, data, metadata,
         status, attempt, shots, error_code, error_message,
-        correlation_id, traceparent, worker_id, lease_seconds
+        correlation_id, traceparent, worker_id, lease_seconds, tenant, given_labels
     )
 ),
 head AS MATERIALIZED (
-    SELECT tasks.task_id, tasks.version, tasks.head_hash, tasks.head_recorded_at
+    SELECT tasks.task_id, tasks.version, tasks.head_hash, tasks.head_recorded_at, tasks.labels
     FROM tasks
     WHERE tasks.task_id IN (SELECT task_id FROM proposed WHERE expected_version > 0)
     ORDER BY tasks.task_id
@@ -26,6 +26,7 @@ accepted AS MATERIALIZED (
         proposed.*,
         expected_version + 1 AS version,
         recorded_at,
+        coalesce(given_labels::json, labels) AS labels,
         event_hash(
             coalesce(head_hash, decode(repeat('00', 32), 'hex')),
             task_id, expected_version + 1, type, schema_version, event_id,
@@ -42,11 +43,11 @@ accepted AS MATERIALIZED (
 created AS (
     INSERT INTO tasks (
         task_id, version, head_hash, head_recorded_at,
-        current_status, shots, attempt, submitted_at, correlation_id
+        current_status, shots, attempt, submitted_at, correlation_id, tenant, labels
     )
     SELECT
         task_id, version, hash, recorded_at,
-        status, shots, attempt, recorded_at, correlation_id
+        status, shots, attempt, recorded_at, correlation_id, tenant, labels
     FROM accepted
     WHERE version = 1
     ORDER BY task_id
@@ -101,7 +102,7 @@ logged AS (
 committed_to AS (
     INSERT INTO payloads (task_id, kind, salt, body)
     SELECT task_id, kind, salt, body
-    FROM unnest($17::uuid[], $18::text[], $19::bytea[], $20::bytea[])
+    FROM unnest($19::uuid[], $20::text[], $21::bytea[], $22::bytea[])
         AS p (task_id, kind, salt, body)
     WHERE task_id IN (SELECT task_id FROM stored)
 ),
@@ -121,8 +122,17 @@ given_up AS (
     ON CONFLICT DO NOTHING
 ),
 queued AS (
-    INSERT INTO outbox (task_id, message_id, correlation_id, traceparent, waiting_since)
-    SELECT task_id, event_id, correlation_id, traceparent, recorded_at
+    INSERT INTO outbox (
+        task_id, message_id, correlation_id, traceparent, waiting_since,
+        tenant, turn_at, not_before
+    )
+    SELECT
+        task_id, event_id, correlation_id, traceparent, recorded_at,
+        tenant, turn_of(labels, recorded_at),
+        CASE
+            WHEN (labels ->> 'not_before')::timestamptz > recorded_at
+            THEN (labels ->> 'not_before')::timestamptz
+        END
     FROM stored
     -- Counted for the order alone: a pending task's old row has to go before its new one comes.
     CROSS JOIN (SELECT count(*) FROM unqueued) AS removed
@@ -130,10 +140,11 @@ queued AS (
     ORDER BY task_id
 ),
 leased AS (
-    INSERT INTO leases (task_id, attempt, worker_id, expires_at)
+    INSERT INTO leases (task_id, attempt, worker_id, expires_at, tenant)
     SELECT
         task_id, attempt, worker_id,
-        clock_timestamp() + make_interval(secs => lease_seconds)
+        clock_timestamp() + make_interval(secs => lease_seconds),
+        tenant
     FROM stored
     WHERE status = 'processing'
 ),

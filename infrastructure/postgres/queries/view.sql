@@ -1,7 +1,7 @@
 -- A task as its status answer shows it, in one read.
 SELECT
     tasks.task_id, tasks.version, current_status, shots, attempt, correlation_id,
-    submitted_at, started_at, completed_at, error_code, error_message,
+    submitted_at, started_at, completed_at, error_code, error_message, tenant, labels,
     history.statuses, history.times, history.notes,
     result.body AS result, memory.body AS memory,
     completion.execution, completion.has_memory, cancellation.cancel_reason,
