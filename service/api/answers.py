@@ -12,6 +12,7 @@ from uuid import UUID
 from starlette.types import Send
 
 from domain.codec import to_json
+from domain.labels import NO_LABELS, Labels, Priority
 from domain.ports import TaskView
 
 _JSON = (b"content-type", b"application/json")
@@ -77,6 +78,8 @@ def _fields(view: TaskView) -> Iterator[tuple[bytes, bytes]]:
     yield b"shots", b"%d" % view.shots
     yield b"attempt", b"%d" % view.attempt
     yield b"version", b"%d" % view.version
+    if view.labels is not NO_LABELS:
+        yield from _labels(view.labels)
     yield from _reasons(view)
     if view.execution is not None:
         yield b"execution", view.execution
@@ -86,6 +89,17 @@ def _fields(view: TaskView) -> Iterator[tuple[bytes, bytes]]:
         yield b"reproductions", _reproductions(view)
     if view.erased:
         yield b"erased", to_json(view.erased).encode()
+
+
+def _labels(labels: Labels) -> Iterator[tuple[bytes, bytes]]:
+    if labels.name is not None:
+        yield b"name", _text(labels.name)
+    if labels.tags:
+        yield b"tags", to_json(labels.tags).encode()
+    if labels.priority is not Priority.NORMAL:
+        yield b"priority", _text(labels.priority)
+    if labels.not_before is not None:
+        yield b"not_before", _text(moment(labels.not_before))
 
 
 def _reasons(view: TaskView) -> Iterator[tuple[bytes, bytes]]:

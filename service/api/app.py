@@ -1,6 +1,7 @@
 """The ASGI application: which path leads where, and what every request passes through."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
@@ -81,6 +82,7 @@ def create_app(
         model,
         BodyLimits.for_circuits(settings.max_circuit_bytes),
         deadline_seconds=settings.request_deadline_seconds,
+        furthest_start=timedelta(days=settings.max_days_ahead),
         needs_broker=adapters.broker if settings.broker_down_policy == "reject" else None,
         backlog=adapters.backlog,
     )

@@ -54,6 +54,16 @@ SUBMISSIONS: dict[str, Any] = {
             "parameters": {"theta": 1.5707963},
         },
     },
+    "labels": {
+        "summary": "A task that is easy to find again, is urgent, and starts tonight",
+        "value": {
+            "circuit": QUICKSTART_CIRCUIT,
+            "name": "a coin toss",
+            "tags": {"device": "north", "run": "7"},
+            "priority": "high",
+            "not_before": "2025-12-28T22:00:00Z",
+        },
+    },
     "openqasm2": {
         "summary": "OpenQASM 2",
         "value": {
@@ -84,6 +94,23 @@ _STARTED = {
     "notes": "Worker started processing",
 }
 PENDING: dict[str, Any] = {
+    "scheduled": {
+        "summary": "Waiting for its time",
+        "value": {
+            "task_id": EXAMPLE_ID,
+            "status": "pending",
+            "submitted_at": "2025-12-28T14:30:00.123Z",
+            "status_history": [_CREATED],
+            "correlation_id": EXAMPLE_CORRELATION_ID,
+            "shots": 1024,
+            "attempt": 0,
+            "version": 1,
+            "name": "a coin toss",
+            "tags": {"device": "north", "run": "7"},
+            "priority": "high",
+            "not_before": "2025-12-28T22:00:00.000Z",
+        },
+    },
     "pending": {
         "summary": "Waiting for a worker",
         "value": {
@@ -96,7 +123,7 @@ PENDING: dict[str, Any] = {
             "attempt": 0,
             "version": 1,
         },
-    }
+    },
 }
 COMPLETED: dict[str, Any] = {
     "completed": {

@@ -67,6 +67,7 @@ def _same(event: object, repeated: Append, stored: Mapping[str, Payload]) -> boo
     sent = {payload.kind: payload for payload in repeated.payloads}
     return (
         event.options == repeated.event.options
+        and event.labels == repeated.event.labels
         and _same_content(event.circuit, PayloadKind.CIRCUIT, sent, stored)
         and _same_content(event.parameters, PayloadKind.PARAMETERS, sent, stored)
     )

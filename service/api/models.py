@@ -11,7 +11,9 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 
 from domain.execution import MAX_SEED, Method, ParameterValue
+from domain.labels import Priority
 from domain.status import Status
+from service.api.labels import Name, NotBefore, Tags
 
 DEFAULT_SHOTS = 1024
 MAX_PARAMETERS = 1_000
@@ -94,6 +96,14 @@ class SubmitTask(BaseModel):
         max_length=MAX_PARAMETERS,
         description="Values for the `input` declarations of an OpenQASM 3 program, by name.",
     )
+    name: Name | None = None
+    tags: Tags | None = None
+    priority: Priority = Field(
+        Priority.NORMAL,
+        description="Among the tasks of one tenant those of a higher priority go first: they pass "
+        "the ones of the next lower priority that were submitted up to a day before.",
+    )
+    not_before: NotBefore | None = None
 
 
 def limited_submission(max_shots: int, max_circuit_bytes: int) -> type[SubmitTask]:
@@ -234,6 +244,14 @@ class TaskStatus(_Answer):
     )
     memory: list[str] = Field(default=[], description="The outcome of each shot, if asked for.")
     version: int = Field(description="How many events the task's history has.")
+    name: str = Field(default="", description="As submitted.", examples=["a Bell pair"])
+    tags: dict[str, str] = Field(
+        default={}, description="As submitted.", examples=[{"device": "north"}]
+    )
+    priority: Literal["low", "high"] = Field(
+        default="high", description="Absent where it is `normal`."
+    )
+    not_before: Moment = Field(default="", description="No worker gets it before this time.")
     reproductions: list[Reproduction] = Field(
         default=[], description="The newest times that the run was made again, oldest first."
     )

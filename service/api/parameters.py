@@ -76,7 +76,11 @@ def whole_number(lowest: int, highest: int) -> Callable[[str], int]:
 def time(text: str) -> datetime:
     """Return an RFC 3339 time in UTC; raises `ValueError` saying what it must look like."""
     # A plus sign that the client did not escape arrives as a space.
-    text = _PLUS_READ_AS_SPACE.sub(r"+\1", text)
+    return rfc3339(_PLUS_READ_AS_SPACE.sub(r"+\1", text))
+
+
+def rfc3339(text: str) -> datetime:
+    """Return an RFC 3339 time in UTC; raises `ValueError` saying what it must look like."""
     try:
         if _TIME.fullmatch(text) is None:
             raise ValueError  # noqa: TRY301 - worded below

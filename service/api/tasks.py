@@ -1,5 +1,6 @@
 """The two endpoints of tasks: submit one, look at one."""
 
+from datetime import timedelta
 from uuid import UUID
 
 from starlette.types import Receive, Scope, Send
@@ -18,6 +19,7 @@ from service.api.correlation import RequestContext, context_of
 from service.api.guard import STORE_RETRY_SECONDS
 from service.api.health import QueueState
 from service.api.idempotency import first_submission, idempotency_key
+from service.api.labels import labels_of
 from service.api.lookup import no_such_task, task_id_of, within
 from service.api.models import SubmitTask
 from service.api.problems import Problem, unavailable
@@ -37,6 +39,7 @@ class SubmitEndpoint:
         model: validates bodies, see `models.limited_submission`.
         needs_broker: refuse submissions while this is away or blocked; `None` accepts them always.
         deadline_seconds: longest wait for the event log.
+        furthest_start: how far in the future a task may ask to be started.
         backlog: judges whether one more task may wait; `None` lets any number wait.
     """
 
@@ -49,6 +52,7 @@ class SubmitEndpoint:
         limits: BodyLimits,
         *,
         deadline_seconds: float,
+        furthest_start: timedelta,
         needs_broker: QueueState | None = None,
         backlog: Backlog | None = None,
     ) -> None:
@@ -58,6 +62,7 @@ class SubmitEndpoint:
         self._model = model
         self._limits = limits
         self._deadline = deadline_seconds
+        self._furthest_start = furthest_start
         self._needs_broker = needs_broker
         self._backlog = backlog
 
@@ -101,6 +106,7 @@ class SubmitEndpoint:
                 run_options(task),
                 circuit.commitment(),
                 None if parameters is None else parameters.commitment(),
+                labels_of(task, self._furthest_start),
             ),
         )
         return Append(

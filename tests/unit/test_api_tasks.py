@@ -224,6 +224,10 @@ async def test_the_same_key_gives_the_first_answer_after_the_task_has_ended(
         {"circuit": "x", "seed": 1},
         {"circuit": "x", "memory": True},
         {"circuit": "x", "parameters": {"a": 1}},
+        {"circuit": "x", "name": "other"},
+        {"circuit": "x", "tags": {"a": "1"}},
+        {"circuit": "x", "priority": "high"},
+        {"circuit": "x", "not_before": "2020-01-01T00:00:00Z"},
     ],
 )
 async def test_the_same_key_with_another_body_is_refused(
