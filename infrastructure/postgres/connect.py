@@ -7,13 +7,13 @@ the log, which they take on connecting, so the same URL serves.
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import TypeAlias
 
 import asyncpg
-from asyncpg.pool import PoolConnectionProxy
 
 from domain.errors import StoreUnavailable
+from infrastructure.postgres.pool import ConnectionPool
 from infrastructure.telemetry import metrics
 
 APPLICATION_ROLE = "ketlog_app"
@@ -21,8 +21,9 @@ CONNECT_TIMEOUT_SECONDS = 2.0
 STATEMENT_TIMEOUT_MS = 5_000
 IDLE_IN_TRANSACTION_TIMEOUT_MS = 5_000
 LOCK_TIMEOUT_MS = 4_000
+MEND_SECONDS = 1.0
 
-Connection: TypeAlias = asyncpg.Connection | PoolConnectionProxy
+Connection: TypeAlias = asyncpg.Connection
 
 UNREACHABLE = (
     OSError,
@@ -127,10 +128,9 @@ class Database:
 
     def __init__(self, dsn: str, *, size: int, application_name: str) -> None:
         self._dsn = dsn
-        self._size = size
         self._application_name = application_name
-        self._pool: asyncpg.Pool | None = None
-        self._opening = asyncio.Lock()
+        self._pool = ConnectionPool(self._open, size)
+        self._mending: set[asyncio.Task[None]] = set()
 
     @property
     def dsn(self) -> str:
@@ -148,25 +148,26 @@ class Database:
             StoreUnavailable: PostgreSQL is away, or every connection stayed busy.
         """
         async with translated_errors():
-            pool = await self._open()
-            connection = await _acquire(pool, wait_seconds)
-        try:
-            async with translated_errors():
+            connection = await self._acquire(wait_seconds)
+            try:
                 yield connection
-        except StoreUnavailable:
-            # It may be in the middle of something that nobody will ever read.
-            _terminate(connection)
-            raise
-        finally:
-            # Releasing resets the session; on a dead peer that must not hold up the caller.
-            await _release(pool, connection)
+            except (StoreUnavailable, *UNREACHABLE):
+                # It may be in the middle of something that nobody will ever read.
+                connection.terminate()
+                self._pool.release(connection)
+                raise
+            except asyncpg.PostgresError:
+                self._pool.release(connection)
+                raise
+            except BaseException:
+                self._mend_soon(connection)
+                raise
+            self._pool.release(connection)
 
     @property
     def connections(self) -> dict[str, float]:
         """How many connections there are, by what they do: `idle` or `busy`."""
-        pool = self._pool
-        idle = 0 if pool is None else pool.get_idle_size()
-        return {"idle": idle, "busy": 0 if pool is None else pool.get_size() - idle}
+        return {"idle": self._pool.idle, "busy": self._pool.busy}
 
     async def ping(self) -> None:
         """Ask for an answer; raises `StoreUnavailable` when none comes."""
@@ -175,30 +176,35 @@ class Database:
 
     async def close(self, grace_seconds: float = 2.0) -> None:
         """Close all connections, the busy ones too once `grace_seconds` have passed."""
-        if self._pool is None:
-            return
-        try:
-            await asyncio.wait_for(self._pool.close(), grace_seconds)
-        except UNREACHABLE:
-            self._pool.terminate()
-        self._pool = None
+        await self._pool.close(grace_seconds)
 
-    async def _open(self) -> asyncpg.Pool:
-        if self._pool is not None:
-            return self._pool
-        async with self._opening:
-            if self._pool is None:
-                self._pool = await asyncpg.create_pool(
-                    self._dsn,
-                    min_size=0,
-                    max_size=self._size,
-                    timeout=CONNECT_TIMEOUT_SECONDS,
-                    init=prepare,
-                    reset=_keep_session,
-                    max_inactive_connection_lifetime=60.0,
-                    server_settings=server_settings(self._application_name),
-                )
-            return self._pool
+    async def _open(self) -> Connection:
+        return await connect(self._dsn, self._application_name)
+
+    async def _acquire(self, wait_seconds: float) -> Connection:
+        asked = time.perf_counter()
+        try:
+            return await self._pool.acquire(wait_seconds)
+        except TimeoutError:
+            metrics.POOL_TIMEOUTS.inc()
+            raise
+        finally:
+            metrics.POOL_WAIT.observe(time.perf_counter() - asked)
+
+    def _mend_soon(self, connection: Connection) -> None:
+        """Let others have a connection whose query was given up only once it answers again."""
+        mending = asyncio.create_task(self._mend(connection))
+        self._mending.add(mending)
+        mending.add_done_callback(self._mending.discard)
+
+    async def _mend(self, connection: Connection) -> None:
+        try:
+            async with asyncio.timeout(MEND_SECONDS):
+                await connection.execute("SELECT 1")
+        except (*UNREACHABLE, asyncpg.PostgresError):
+            connection.terminate()
+        finally:
+            self._pool.release(connection)
 
 
 @asynccontextmanager
@@ -214,31 +220,3 @@ def describe(error: BaseException) -> str:
     """Return an error's class and first line, which never holds a row's content."""
     lines = str(error).splitlines()
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
-
-
-async def _keep_session(_connection: Connection) -> None:
-    """Skip asyncpg's RESET ALL between uses: it would drop the role, and costs a round trip."""
-
-
-async def _acquire(pool: asyncpg.Pool, wait_seconds: float) -> PoolConnectionProxy:
-    asked = time.perf_counter()
-    try:
-        return await pool.acquire(timeout=wait_seconds)
-    except TimeoutError:
-        metrics.POOL_TIMEOUTS.inc()
-        raise
-    finally:
-        metrics.POOL_WAIT.observe(time.perf_counter() - asked)
-
-
-async def _release(pool: asyncpg.Pool, connection: PoolConnectionProxy) -> None:
-    try:
-        await asyncio.shield(pool.release(connection, timeout=1.0))
-    except UNREACHABLE:
-        _terminate(connection)
-
-
-def _terminate(connection: PoolConnectionProxy) -> None:
-    # A connection that was lost has left the pool by itself, and its proxy then refuses every call.
-    with suppress(asyncpg.InterfaceError):
-        connection.terminate()
