@@ -1,7 +1,10 @@
 """Status answers, read from the projection."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
+
+import asyncpg
 
 from domain.codec import decode, decode_labels
 from domain.payloads import PayloadKind
@@ -10,6 +13,7 @@ from domain.projection import Reproduction, StatusEntry, reproduction_of
 from domain.status import Status
 from infrastructure.postgres.connect import Database
 from infrastructure.postgres.statements import statement
+from infrastructure.shared_reads import SharedReads
 
 
 class PostgresTaskQueries:
@@ -17,37 +21,44 @@ class PostgresTaskQueries:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._rows = SharedReads(self._read)
 
     async def view(self, task_id: UUID) -> TaskView | None:
         """See `domain.ports.TaskQueries.view`."""
+        row = await self._rows.get(task_id)
+        return None if row is None else _view(row)
+
+    async def _read(self, task_ids: Sequence[UUID]) -> Mapping[UUID, asyncpg.Record]:
         async with self._database.connection() as connection:
-            row = await connection.fetchrow(statement("view"), task_id, SHOWN_REPRODUCTIONS)
-        if row is None:
-            return None
-        fields: dict[str, Any] = dict(row)
-        comparisons = _reproductions(fields)
-        status = Status(fields.pop("current_status"))
-        lines = zip(fields.pop("statuses"), fields.pop("times"), fields.pop("notes"), strict=True)
-        execution = fields.pop("execution")
-        has_memory = fields.pop("has_memory")
-        labels = decode_labels(fields.pop("labels"))
-        gone = [
-            kind
-            for kind, was_there in (
-                (PayloadKind.RESULT, status is Status.COMPLETED),
-                (PayloadKind.MEMORY, has_memory),
-            )
-            if was_there and fields[kind] is None
-        ]
-        return TaskView(
-            **fields,
-            status=status,
-            history=[StatusEntry(Status(name), time, note) for name, time, note in lines],
-            execution=None if execution is None else execution.encode(),
-            reproductions=comparisons,
-            erased=gone,
-            labels=labels,
+            rows = await connection.fetch(statement("view"), task_ids, SHOWN_REPRODUCTIONS)
+        return {row["task_id"]: row for row in rows}
+
+
+def _view(row: asyncpg.Record) -> TaskView:
+    fields: dict[str, Any] = dict(row)
+    comparisons = _reproductions(fields)
+    status = Status(fields.pop("current_status"))
+    lines = zip(fields.pop("statuses"), fields.pop("times"), fields.pop("notes"), strict=True)
+    execution = fields.pop("execution")
+    has_memory = fields.pop("has_memory")
+    labels = decode_labels(fields.pop("labels"))
+    gone = [
+        kind
+        for kind, was_there in (
+            (PayloadKind.RESULT, status is Status.COMPLETED),
+            (PayloadKind.MEMORY, has_memory),
         )
+        if was_there and fields[kind] is None
+    ]
+    return TaskView(
+        **fields,
+        status=status,
+        history=[StatusEntry(Status(name), time, note) for name, time, note in lines],
+        execution=None if execution is None else execution.encode(),
+        reproductions=comparisons,
+        erased=gone,
+        labels=labels,
+    )
 
 
 def _reproductions(fields: dict[str, Any]) -> list[Reproduction]:

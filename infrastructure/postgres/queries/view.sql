@@ -1,13 +1,14 @@
--- A task as its status answer shows it, in one read.
+-- Tasks as their status answers show them, in one read.
 SELECT
     tasks.task_id, tasks.version, current_status, shots, attempt, correlation_id,
     submitted_at, started_at, completed_at, error_code, error_message, tenant, labels,
     history.statuses, history.times, history.notes,
     result.body AS result, memory.body AS memory,
-    completion.execution, completion.has_memory, cancellation.cancel_reason,
+    ending.execution, ending.has_memory, ending.cancel_reason,
     comparisons.types AS comparison_types, comparisons.schema_versions AS comparison_versions,
     comparisons.data AS comparison_data, comparisons.times AS comparison_times
-FROM tasks
+FROM unnest($1::uuid[]) AS asked (task_id)
+JOIN tasks USING (task_id)
 LEFT JOIN payloads AS result
     ON result.task_id = tasks.task_id AND result.kind = 'result'
 LEFT JOIN payloads AS memory
@@ -21,19 +22,18 @@ CROSS JOIN LATERAL (
     WHERE status_history.task_id = tasks.task_id
 ) AS history
 LEFT JOIN LATERAL (
-    SELECT data ->> 'execution' AS execution, data ->> 'memory' IS NOT NULL AS has_memory
+    SELECT
+        version,
+        data ->> 'execution' AS execution,
+        data ->> 'memory' IS NOT NULL AS has_memory,
+        data ->> 'reason' AS cancel_reason
     FROM events
     WHERE events.task_id = tasks.task_id
-        AND type = 'TaskCompleted'
-        AND current_status = 'completed'
-) AS completion ON true
-LEFT JOIN LATERAL (
-    SELECT data ->> 'reason' AS cancel_reason
-    FROM events
-    WHERE events.task_id = tasks.task_id
-        AND events.version = tasks.version
-        AND current_status = 'cancelled'
-) AS cancellation ON true
+        AND type = CASE current_status
+                       WHEN 'completed' THEN 'TaskCompleted'
+                       WHEN 'cancelled' THEN 'TaskCancelled'
+                   END
+) AS ending ON true
 LEFT JOIN LATERAL (
     SELECT
         array_agg(type ORDER BY version) AS types,
@@ -45,9 +45,9 @@ LEFT JOIN LATERAL (
         FROM events
         WHERE events.task_id = tasks.task_id
             AND type IN ('ResultReproduced', 'ResultDiverged')
-            AND current_status = 'completed'
+            -- Most tasks have no notes after their end, and need no search for them.
+            AND tasks.version > ending.version
         ORDER BY version DESC
         LIMIT $2
     ) AS newest
 ) AS comparisons ON true
-WHERE tasks.task_id = $1
