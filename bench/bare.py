@@ -13,8 +13,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from infrastructure.settings import ApiSettings, read_settings
-from service.api.__main__ import listen, server_config
+from service.api.__main__ import listen
 from service.api.models import limited_submission
+from service.api.server_config import server_config
 
 _SETTINGS = read_settings(ApiSettings)
 _MODEL = limited_submission(_SETTINGS.max_shots, _SETTINGS.max_circuit_bytes)

@@ -91,6 +91,7 @@ class ApiSettings(Settings):
     max_days_ahead: int = Field(default=366, ge=0, le=36_600)
     request_deadline_seconds: float = Field(default=2.5, gt=0)
     max_requests_in_flight: int = Field(default=512, ge=1)
+    max_connections: int = Field(default=2048, ge=1)
     max_backlog: int = Field(default=1_000_000, ge=0)
     rate_limit_per_second: float = Field(default=0.0, ge=0)
     rate_limit_burst: int = Field(default=0, ge=0)

@@ -26,6 +26,11 @@ HTTP_DURATION = Histogram(
     ("http_request_method", "http_route", "http_response_status_code"),
     buckets=_FAST,
 )
+CONNECTIONS_REFUSED = Counter(
+    "ketlog_connections_refused",
+    "Connections that this process has ended for what their clients did, by why.",
+    ("reason",),
+)
 EVENTS_APPENDED = Counter(
     "ketlog_events_appended", "Events that this process has added to the log.", ("type",)
 )

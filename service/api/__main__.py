@@ -2,37 +2,38 @@
 
 import asyncio
 import gc
+import resource
 import socket
 from types import FrameType
-from typing import Literal
 
 import structlog
 import uvicorn
-from starlette.types import ASGIApp
 
 from infrastructure.settings import ApiSettings, read_settings
 from infrastructure.shutdown import leave_after
 from infrastructure.telemetry.logging import configure_logging
 from service.api.app import create_app
+from service.api.connection import BoundedProtocol
+from service.api.connections import MOST_LEAVING, Connections
 from service.api.health import Health
-from service.api.protocol import GatheringProtocol
 from service.api.runtime import Runtime
+from service.api.server_config import BACKLOG, ServerConfig, server_config
 
-BACKLOG = 2048
-KEEP_ALIVE_SECONDS = 30
+TICKS_BETWEEN_SWEEPS = 10
 FAREWELL_SECONDS = 0.5
 """Requests that arrive so soon after the signal are answered like any other."""
-CLOSING_SECONDS = 5
-"""What is left of the grace for the adapters once the last request was answered, at most."""
+OTHER_DESCRIPTORS = 64
+"""What the process has open beside the connections of its clients."""
 
 _log = structlog.get_logger(__name__)
 
 
 class Server(uvicorn.Server):
-    """uvicorn's server, which ends with exit code 0 when it is asked to end."""
+    """uvicorn's server, with bounded connections, and exit code 0 when it is asked to end."""
 
-    def __init__(self, config: uvicorn.Config, health: Health, grace_seconds: float) -> None:
+    def __init__(self, config: ServerConfig, health: Health, grace_seconds: float) -> None:
         super().__init__(config)
+        self._connections = config.connections
         self._health = health
         self._grace_seconds = grace_seconds
 
@@ -44,6 +45,12 @@ class Server(uvicorn.Server):
             leave_after(self._grace_seconds)
         self._health.draining = True
         self.should_exit = True
+
+    async def on_tick(self, counter: int) -> bool:
+        """Ten times a second: look after the connections, and whether to end."""
+        if counter % TICKS_BETWEEN_SWEEPS == 0:
+            self._connections.sweep(asyncio.get_running_loop().time())
+        return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Take no more connections, answer what is on its way over those there are, and end."""
@@ -68,27 +75,21 @@ def listen(host: str, port: int) -> socket.socket:
         ) from None
 
 
-def server_config(
-    app: ASGIApp,
-    settings: ApiSettings,
-    http: type[asyncio.Protocol] | Literal["httptools"] = GatheringProtocol,
-) -> uvicorn.Config:
-    """Return how uvicorn serves the API."""
-    grace = settings.shutdown_grace_seconds
-    return uvicorn.Config(
-        app,
-        loop="uvloop",
-        http=http,
-        ws="none",
-        lifespan="on",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        backlog=BACKLOG,
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=max(1, int(grace - min(CLOSING_SECONDS, grace / 4))),
-    )
+def places_for_connections(wanted: int) -> int:
+    """Return how many connections there may be: as many as wanted, if there are descriptors."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = wanted + MOST_LEAVING + OTHER_DESCRIPTORS
+    if hard != resource.RLIM_INFINITY and hard < needed:
+        places = max(1, hard - MOST_LEAVING - OTHER_DESCRIPTORS)
+        _log.warning(
+            "Fewer connections than MAX_CONNECTIONS: raise the limit of open files (ulimit -n)",
+            connections=places,
+            open_files=hard,
+        )
+        needed, wanted = hard, places
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
+    return wanted
 
 
 def spare_the_collector() -> None:
@@ -103,10 +104,11 @@ def main() -> None:
     settings = read_settings(ApiSettings)
     configure_logging("api", settings.log_level, settings.log_format)
     runtime = Runtime(settings)
-    runtime.watch()
     health = Health(runtime.adapters.database, runtime.adapters.broker)
     app = create_app(settings, runtime.adapters, health, runtime.lifespan, runtime.tracing)
-    config = server_config(app, settings)
+    connections = Connections(places_for_connections(settings.max_connections))
+    runtime.watch(connections)
+    config = server_config(app, settings, BoundedProtocol, connections)
     spare_the_collector()
     listener = listen(settings.host, settings.port)
     _log.info("Listening", host=settings.host, port=listener.getsockname()[1])

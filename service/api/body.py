@@ -3,6 +3,8 @@
 A circuit of the full size can need more bytes than it has: JSON writes a line feed as two and a
 control character as six. Bodies are therefore read up to `hard_limit`; one that is longer than
 `plain_limit` has to turn out to hold a circuit within its limit, or its size is what is wrong.
+
+A body has `READ_SECONDS`, and longer while it arrives at `LEAST_BYTES_PER_SECOND` or faster.
 """
 
 import asyncio
@@ -11,12 +13,14 @@ from dataclasses import dataclass
 
 from starlette.types import Receive
 
+from service.api.admission import Admission
 from service.api.problems import ClientGone, FieldProblem, Problem
 
 ENVELOPE_BYTES = 64 * 1024
 LONGEST_ESCAPE = 6
 DISCARD_BYTES = 32 * 1024 * 1024
 READ_SECONDS = 10.0
+LEAST_BYTES_PER_SECOND = 64 * 1024
 _CLOSE = {"connection": "close"}
 
 
@@ -82,19 +86,23 @@ def declared_size(headers: Mapping[bytes, bytes], limits: BodyLimits) -> int:
     return size
 
 
-async def read_body(receive: Receive, limits: BodyLimits) -> bytes:
-    """Return the whole body.
+async def read_body(receive: Receive, limits: BodyLimits, admission: Admission) -> bytes:
+    """Return the whole body of a request and let it in: `admission.leave` of its size must follow.
 
     Raises:
-        Problem: 413 for too many bytes, 408 when they take too long.
+        Problem: 413 for too many bytes, 408 when they take too long, 503 with too much in flight.
         ClientGone: the client hung up.
     """
+    reading = None
     try:
-        async with asyncio.timeout(READ_SECONDS):
+        async with asyncio.timeout(READ_SECONDS) as patience:
             body, more = await _part(receive)
-            if not more and len(body) <= limits.hard:
-                return body
-            return await _read_rest(body, receive, limits, more=more)
+            if more or len(body) > limits.hard:
+                reading = _Reading(limits, admission, patience)
+                body = await reading.rest(body, receive, more=more)
+    except Problem as problem:
+        left = {b"transfer-encoding": b"chunked"} if reading is not None and reading.more else {}
+        raise await discard_body(left, receive, problem) from None
     except TimeoutError:
         raise Problem(
             408,
@@ -103,6 +111,8 @@ async def read_body(receive: Receive, limits: BodyLimits) -> bytes:
             f"The body did not arrive within {READ_SECONDS:.0f} s. Send it again.",
             headers=_CLOSE,
         ) from None
+    admission.enter(len(body))
+    return body
 
 
 async def discard_body(
@@ -145,17 +155,42 @@ def too_large(limits: BodyLimits) -> Problem:
     )
 
 
-async def _read_rest(first: bytes, receive: Receive, limits: BodyLimits, *, more: bool) -> bytes:
-    parts, size = [first], len(first)
-    while more and size <= limits.hard:
-        part, more = await _part(receive)
-        parts.append(part)
-        size += len(part)
-    if size <= limits.hard:
-        return b"".join(parts)
-    parts.clear()
-    headers = {b"transfer-encoding": b"chunked"} if more else {}
-    raise await discard_body(headers, receive, too_large(limits))
+class _Reading:
+    """A body that arrives in several parts.
+
+    Attributes:
+        more: whether there is more of it.
+    """
+
+    def __init__(self, limits: BodyLimits, admission: Admission, patience: asyncio.Timeout) -> None:
+        self._limits = limits
+        self._admission = admission
+        self._patience = patience
+        self._begun = asyncio.get_running_loop().time()
+        self._held = 0
+        self.more = True
+
+    async def rest(self, first: bytes, receive: Receive, *, more: bool) -> bytes:
+        """Return all of it; raises `Problem` (413, 503)."""
+        self.more = more
+        try:
+            parts = [first]
+            self._hold(len(first))
+            while self.more:
+                part, self.more = await _part(receive)
+                parts.append(part)
+                self._hold(len(part))
+            return b"".join(parts)
+        finally:
+            self._admission.release(self._held)
+
+    def _hold(self, octets: int) -> None:
+        if self._held + octets > self._limits.hard:
+            raise too_large(self._limits)
+        self._admission.hold(octets)
+        self._held += octets
+        earned = self._held / LEAST_BYTES_PER_SECOND
+        self._patience.reschedule(self._begun + READ_SECONDS + earned)
 
 
 async def _part(receive: Receive) -> tuple[bytes, bool]:

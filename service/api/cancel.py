@@ -63,17 +63,18 @@ class CancelEndpoint:
         try:
             task_id = task_id_of(scope)
             key = idempotency_key(headers)
-            size = declared_size(headers, LIMITS)
-            if size:
+            if declared_size(headers, LIMITS):
                 require_json(headers)
-            self._admission.enter(size)
+            self._admission.check()
         except Problem as problem:
             raise await discard_body(headers, receive, problem) from None
+        body = await read_body(receive, LIMITS, self._admission)
         try:
-            reason = _reason(await read_body(receive, LIMITS))
-            events, replayed = await self._cancel(task_id, reason, key, context, caller_of(scope))
+            events, replayed = await self._cancel(
+                task_id, _reason(body), key, context, caller_of(scope)
+            )
         finally:
-            self._admission.leave(size)
+            self._admission.leave(len(body))
         view = view_of(events, {})
         if view is None:
             raise no_such_task(task_id)

@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 
 from starlette.types import Send
 
+from domain.identifiers import correlation_id_of_trace, new_traceparent
+
 TYPE_PREFIX = "urn:ketlog:problem:"
 MEDIA_TYPE = "application/problem+json"
 MAX_ERRORS = 32
@@ -81,6 +83,26 @@ async def send_problem(problem: Problem, correlation_id: str, send: Send) -> Non
     ]
     await send({"type": "http.response.start", "status": problem.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
+
+
+def plain_answer(problem: Problem, headers: Sequence[tuple[bytes, bytes]]) -> bytes:
+    """Return the last answer of a connection, for what never becomes a request.
+
+    Args:
+        headers: those of every answer.
+    """
+    correlation_id = correlation_id_of_trace(new_traceparent())
+    body = json.dumps(problem.document(correlation_id), ensure_ascii=True).encode("ascii")
+    lines = [
+        f"HTTP/1.1 {problem.status} {HTTPStatus(problem.status).phrase}".encode("ascii"),
+        *(b"%s: %s" % header for header in headers),
+        b"content-type: " + MEDIA_TYPE.encode(),
+        b"content-length: %d" % len(body),
+        *(f"{name}: {value}".encode("ascii") for name, value in problem.headers.items()),
+        b"x-correlation-id: " + correlation_id.encode("ascii"),
+        b"connection: close",
+    ]
+    return b"\r\n".join([*lines, b"", body])
 
 
 def unavailable(kind: str, title: str, detail: str, *, retry_after: int, **members: Any) -> Problem:

@@ -38,6 +38,11 @@ class GatheringTransport:
         self._send()
         self._transport.close()
 
+    def write_eof(self) -> None:
+        """Send what was written, and say that there is no more."""
+        self._send()
+        self._transport.write_eof()
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
 

@@ -25,6 +25,7 @@ from infrastructure.telemetry.metrics import Reading
 from infrastructure.telemetry.provide import make_tracing
 from service.api.app import Adapters
 from service.api.backlog import Backlog
+from service.api.connections import Connections
 from service.api.probes import DatabaseProbe, QueueProbe
 from service.api.rehearsal import rehearsal
 
@@ -96,10 +97,16 @@ class Runtime:
                     stack.push_async_callback(adapter.close)
             yield
 
-    def watch(self) -> None:
-        """Show what the adapters know with the metrics."""
+    def watch(self, connections: Connections) -> None:
+        """Show what the adapters and the server know with the metrics."""
         database, queue = self._database_probe, self._queue_probe
         metrics.register(
+            Reading(
+                "gauge",
+                "ketlog_http_connections",
+                "Connections of clients that are served.",
+                lambda: connections.served,
+            ),
             Reading(
                 "gauge",
                 "ketlog_append_waiting",

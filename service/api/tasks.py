@@ -71,28 +71,30 @@ class SubmitEndpoint:
         context = context_of(scope)
         headers = context.headers
         try:
-            key, size = self._admit(headers)
+            key = self._admit(headers)
         except Problem as problem:
             raise await discard_body(headers, receive, problem) from None
+        body = await read_body(receive, self._limits, self._admission)
+        size = len(body)
         try:
-            body = await read_body(receive, self._limits)
             append = self._submission(body, key, context, caller_of(scope))
+            del body  # What is stored is all that is kept while others are waited for.
             await self._store(append, replayable=key is not None, send=send)
         finally:
             self._admission.leave(size)
 
-    def _admit(self, headers: dict[bytes, bytes]) -> tuple[str | None, int]:
-        """Decide by its headers whether a request is let in; returns key and size of the body."""
+    def _admit(self, headers: dict[bytes, bytes]) -> str | None:
+        """Decide by its headers whether a body is read; returns the key, if there is one."""
         broker = self._needs_broker
         if broker is not None and (broker.blocked or not broker.connected):
             raise _broker_unavailable()
         require_json(headers)
         key = idempotency_key(headers)
-        size = declared_size(headers, self._limits)
+        declared_size(headers, self._limits)
         if self._backlog is not None:
             self._backlog.check()
-        self._admission.enter(size)
-        return key, size
+        self._admission.check()
+        return key
 
     def _submission(
         self, body: bytes, key: str | None, context: RequestContext, caller: Caller

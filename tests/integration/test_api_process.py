@@ -408,3 +408,24 @@ async def test_pipelined_requests_are_answered_in_order(ketlog: System) -> None:
     answers = await exchange(ketlog.api_port, post + look + last)
     statuses = [part[:3] for part in answers.split(b"HTTP/1.1 ")[1:]]
     assert statuses == [b"202", b"200", b"404"]
+
+
+async def test_a_crowd_of_slow_clients_stops_nobody(ketlog: System) -> None:
+    heads = [b"GET /livez HTTP/1.1\r\nhost: x\r\nx-slow: y", b"P"]
+    body = (
+        b"POST /tasks HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
+        b"content-length: 6000000\r\n\r\n{"
+    )
+    slow = []
+    for begun in [*heads, body] * 300:
+        slow.append((await asyncio.open_connection("127.0.0.1", ketlog.api_port))[1])
+        slow[-1].write(begun)
+    async with Client(ketlog.api_url, connections=8) as client:
+        for _ in range(20):
+            for writer in slow:
+                writer.write(b"x")
+            answer, seconds = await timed(client.post({"circuit": QUICKSTART}))
+            assert answer.status_code == 202
+            assert seconds < 1
+    for writer in slow:
+        writer.close()

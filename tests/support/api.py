@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import httpx2
+from starlette.types import ASGIApp
 
 from domain.log import Append
 from domain.ports import Appender, TaskQueries
@@ -43,6 +44,7 @@ class InProcessApi:
         stopped: workers that were told of a cancellation, and of which task's.
     """
 
+    app: ASGIApp
     http: httpx2.AsyncClient
     store: MemoryStore
     seals: MemorySeals
@@ -113,7 +115,7 @@ async def in_process_api(
     await commits.start()
     transport = httpx2.ASGITransport(app=app)
     async with httpx2.AsyncClient(transport=transport, base_url="http://api") as http:
-        yield InProcessApi(http, store, seals, database, broker, health, committed, stopped)
+        yield InProcessApi(app, http, store, seals, database, broker, health, committed, stopped)
     await commits.close()
 
 
