@@ -120,6 +120,19 @@ requeue: setup ## Have another message sent for a pending task: ID=<message or t
 discard: setup ## Remove a dead letter that nobody can use: ID=<message id>
 	@$(OPERATE) discard -- "$${ID:?which one? make discard ID=…}"
 
+.PHONY: keys key revoke limits
+keys: setup ## List the API keys (ARGS=--json)
+	@$(OPERATE) keys $(ARGS)
+key: setup ## Make an API key: TENANT=… SCOPES=submit,read NAME='…' (DAYS=90); it is shown this once
+	@$(OPERATE) key --scopes="$${SCOPES:-submit,read}" --name="$${NAME:-}" $(if $(DAYS),--days "$(DAYS)") \
+	  -- "$${TENANT:?whose? make key TENANT=… (* for all tenants, - for none)}"
+revoke: setup ## End an API key: KEY=<its id, or the whole key>
+	@$(OPERATE) revoke -- "$${KEY:?which one? make revoke KEY=…}"
+limits: setup ## Show or set what a tenant may use: TENANT=… (RATE=20 BURST=40 BACKLOG=1000, or default)
+	@$(OPERATE) limits $(if $(RATE),--rate "$(RATE)") $(if $(BURST),--burst "$(BURST)") \
+	  $(if $(BACKLOG),--backlog "$(BACKLOG)") -- "$${TENANT:?whose? make limits TENANT=…}"
+export SCOPES NAME TENANT KEY
+
 ##@ The log
 
 .PHONY: verify

@@ -4,12 +4,13 @@ Every process reads the part that concerns it; README.md lists them. Defaults su
 everything on loopback, the development users of `compose.yaml`.
 """
 
+import ipaddress
 import os
 import socket
 from pathlib import Path
-from typing import Annotated, Literal, TypeAlias, TypeVar
+from typing import Annotated, Literal, Self, TypeAlias, TypeVar
 
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from domain.task import DEFAULT_MAX_ATTEMPTS
@@ -43,6 +44,13 @@ def _log_level(level: str) -> str:
     if name not in {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}:
         raise ValueError("must be DEBUG, INFO, WARN, ERROR or CRITICAL")
     return name
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 SamplerName: TypeAlias = Literal[
@@ -85,7 +93,10 @@ class ApiSettings(Settings):
 
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=1, le=65535)
+    auth: Literal["off", "keys"] = "off"
+    auth_off_anywhere: bool = False
     cors_origins: str = "*"
+    hsts_seconds: int = Field(default=0, ge=0)
     max_shots: int = Field(default=100_000, ge=1)
     max_circuit_bytes: int = Field(default=1_048_576, ge=1)
     max_days_ahead: int = Field(default=366, ge=0, le=36_600)
@@ -95,7 +106,19 @@ class ApiSettings(Settings):
     max_backlog: int = Field(default=1_000_000, ge=0)
     rate_limit_per_second: float = Field(default=0.0, ge=0)
     rate_limit_burst: int = Field(default=0, ge=0)
+    tenant_rate_limit_per_second: float = Field(default=0.0, ge=0)
+    tenant_rate_limit_burst: int = Field(default=0, ge=0)
     broker_down_policy: Literal["accept", "reject"] = "accept"
+
+    @model_validator(mode="after")
+    def _open_to_this_machine_alone(self) -> Self:
+        if self.auth == "off" and not self.auth_off_anywhere and not _is_loopback(self.host):
+            raise ValueError(
+                f"AUTH=off serves whoever can reach {self.host}. Set AUTH=keys and make keys with "
+                "`make key`, or HOST=127.0.0.1; AUTH_OFF_ANYWHERE=true if something else keeps "
+                "strangers away"
+            )
+        return self
 
 
 class WorkerSettings(Settings):
@@ -138,7 +161,7 @@ def read_settings(kind: type[T]) -> T:
         return kind()
     except ValidationError as error:
         lines = [
-            f"  {'.'.join(map(str, problem['loc'])).upper()}: {problem['msg']}"
+            f"  {'.'.join(map(str, problem['loc'])).upper() or 'AUTH'}: {problem['msg']}"
             for problem in error.errors()
         ]
         raise SettingsError(

@@ -6,12 +6,14 @@ from datetime import timedelta
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
 
+from domain.keys import Keys
 from domain.ports import Appender, EventLog, HistoryQueries, TaskQueries
 from domain.seals import Contents, Seals
 from infrastructure.settings import ApiSettings
 from infrastructure.telemetry.tracing import NO_TRACING, Tracing
 from service.api import docs
 from service.api.admission import Admission
+from service.api.authentication import Authentication
 from service.api.backlog import Backlog
 from service.api.body import BodyLimits
 from service.api.cancel import CancelEndpoint, OnCancelled
@@ -23,10 +25,13 @@ from service.api.guard import Guard
 from service.api.health import DatabaseState, Health, QueueState
 from service.api.models import limited_submission
 from service.api.openapi import openapi_endpoint
+from service.api.permissions import close_to_strangers
 from service.api.proof import ProofEndpoint
 from service.api.rate_limit import RateLimit
+from service.api.security_headers import SecurityHeaders
 from service.api.tasks import StatusEndpoint, SubmitEndpoint
 from service.api.telemetry import Telemetry, show_metrics
+from service.api.tenant_quota import TenantQuota
 
 
 class _Endpoint:
@@ -46,6 +51,7 @@ class Adapters:
     Attributes:
         backlog: judges whether one more task may wait; `None` where any number may.
         on_cancelled: see `CancelEndpoint`.
+        keys: where keys are looked up; `None` where nobody has to show one.
     """
 
     appender: Appender
@@ -58,6 +64,7 @@ class Adapters:
     broker: QueueState
     backlog: Backlog | None = None
     on_cancelled: OnCancelled = lambda _worker_id, _task_id: None
+    keys: Keys | None = None
 
 
 def create_app(
@@ -106,6 +113,7 @@ def create_app(
         admission,
         deadline_seconds=settings.request_deadline_seconds,
     )
+    with_keys = adapters.keys is not None
     router = Router(
         [
             Route("/tasks", submit, methods=["POST"]),
@@ -118,13 +126,18 @@ def create_app(
             Route("/livez", _Endpoint(health.live), methods=["GET"]),
             Route("/readyz", _Endpoint(health.ready), methods=["GET"]),
             Route("/metrics", _Endpoint(show_metrics), methods=["GET"]),
-            Route("/openapi.json", openapi_endpoint(model), methods=["GET"]),
+            Route("/openapi.json", openapi_endpoint(model, keys=with_keys), methods=["GET"]),
             *docs.routes(),
         ],
         redirect_slashes=False,
         lifespan=lifespan,
     )
+    if adapters.keys is not None:
+        quota = TenantQuota(settings.tenant_rate_limit_per_second, settings.tenant_rate_limit_burst)
+        authentication = Authentication(adapters.keys, deadline_seconds=deadline)
+        close_to_strangers(router.routes, authentication, quota)
     inner: ASGIApp = Farewell(Guard(router, adapters.database), health)
     if settings.rate_limit_per_second:
         inner = RateLimit(inner, settings.rate_limit_per_second, settings.rate_limit_burst)
-    return Cors(Telemetry(Correlation(inner), tracing), settings.cors_origins)
+    inner = Cors(Telemetry(Correlation(inner), tracing), settings.cors_origins)
+    return SecurityHeaders(inner, settings.hsts_seconds)

@@ -5,22 +5,16 @@ the one tenant without a name, who may do everything.
 """
 
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final
 
 from starlette import types
 
+from domain.keys import AS_SET, Scope, TenantLimits
+
+__all__ = ["ANYONE", "CALLER", "Caller", "Scope", "caller_of"]
+
 CALLER: Final = "ketlog.caller"
 """Key of a request's ASGI scope: its `Caller`, where requests are authenticated."""
-
-
-class Scope(StrEnum):
-    """What a caller may do."""
-
-    SUBMIT = "submit"
-    READ = "read"
-    ADMIN = "admin"
-    AUDIT = "audit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +22,17 @@ class Caller:
     """Who asks.
 
     Attributes:
-        tenant: whose tasks these are; empty where there are no tenants.
+        tenant: whose tasks these are; empty where there are no tenants, `*` for the operator, who
+            sees those of all.
         actor: how the events that the caller causes name it.
         scopes: what it may do.
+        limits: what its tenant may use.
     """
 
     tenant: str
     actor: str
     scopes: frozenset[Scope]
+    limits: TenantLimits = AS_SET
 
 
 ANYONE: Final = Caller("", "api", frozenset(Scope))

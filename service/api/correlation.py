@@ -30,15 +30,17 @@ class RequestContext:
         traceparent: W3C trace context of the request: its own span's, or without tracing the
             client's, or one of our own.
         started: whether the answer's status line is already on its way.
+        said: headers that the answer gets, whoever gives it.
     """
 
-    __slots__ = ("correlation_id", "headers", "started", "traceparent")
+    __slots__ = ("correlation_id", "headers", "said", "started", "traceparent")
 
     def __init__(self, headers: dict[bytes, bytes], correlation_id: str, traceparent: str) -> None:
         self.headers = headers
         self.correlation_id = correlation_id
         self.traceparent = traceparent
         self.started = False
+        self.said = [(b"x-correlation-id", correlation_id.encode("ascii"))]
 
 
 def context_of(scope: Scope) -> RequestContext:
@@ -67,12 +69,11 @@ class Correlation:
             text = correlation_id_of_trace(traceparent)
         context = RequestContext(headers, text, traceparent)
         scope[_KEY] = context
-        echo = (b"x-correlation-id", text.encode("ascii"))
 
         async def send_named(message: Message) -> None:
             if message["type"] == "http.response.start":
                 context.started = True
-                message["headers"] = [*message["headers"], echo]
+                message["headers"] = [*message["headers"], *context.said]
             await send(message)
 
         if refused:

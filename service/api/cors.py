@@ -11,8 +11,10 @@ EXPOSED = (
     "Allow",
     "RateLimit",
     "RateLimit-Policy",
+    "WWW-Authenticate",
 )
 ACCEPTED = (
+    "Authorization",
     "Content-Type",
     "Idempotency-Key",
     "X-Correlation-ID",

@@ -1,6 +1,7 @@
 """Swagger UI at /docs, with all of its parts served from this installation.
 
-The page loads nothing from elsewhere, and its Content-Security-Policy forbids that it ever does.
+The page loads nothing from elsewhere, and its Content-Security-Policy (`security_headers`) forbids
+that it ever does.
 """
 
 import hashlib
@@ -16,24 +17,7 @@ from starlette.routing import Route
 
 Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
 
-_POLICY = "; ".join(
-    (
-        "default-src 'none'",
-        "script-src 'self'",
-        "style-src 'self' 'unsafe-inline'",
-        "img-src 'self' data:",
-        "connect-src 'self'",
-        "base-uri 'none'",
-        "form-action 'none'",
-        "frame-ancestors 'none'",
-    )
-)
-_HEADERS = {
-    "content-security-policy": _POLICY,
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
-    "cache-control": "no-cache",
-}
+_HEADERS = {"cache-control": "no-cache"}
 _PAGE = """\
 <!DOCTYPE html>
 <html lang="en">
@@ -63,6 +47,7 @@ window.ui = SwaggerUIBundle({
   deepLinking: true,
   displayRequestDuration: true,
   tryItOutEnabled: true,
+  persistAuthorization: false,
 });
 """
 _ASSETS = {

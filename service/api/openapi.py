@@ -37,6 +37,7 @@ from service.api.openapi_audit import (
 )
 from service.api.openapi_cancel import CANCEL_PATHS, CANCEL_PROBLEMS
 from service.api.openapi_parts import COMMON_PARAMETERS, LOOKUP_PROBLEMS, Json, json_content, ref
+from service.api.openapi_security import with_security
 from service.api.problems import MEDIA_TYPE
 
 _DESCRIPTION = """\
@@ -87,12 +88,21 @@ def openapi_document(submission: type[SubmitTask]) -> Json:
     }
 
 
-def openapi_endpoint(submission: type[SubmitTask]) -> Callable[[Request], Awaitable[Response]]:
-    """Return the endpoint of `GET /openapi.json`."""
-    document = json.dumps(openapi_document(submission), ensure_ascii=False).encode()
+def openapi_endpoint(
+    submission: type[SubmitTask], *, keys: bool
+) -> Callable[[Request], Awaitable[Response]]:
+    """Return the endpoint of `GET /openapi.json`.
+
+    Args:
+        keys: whether clients need keys here.
+    """
+    document = openapi_document(submission)
+    if keys:
+        document = with_security(document)
+    text = json.dumps(document, ensure_ascii=False).encode()
 
     async def endpoint(_request: Request) -> Response:
-        return Response(document, media_type="application/json")
+        return Response(text, media_type="application/json")
 
     return endpoint
 

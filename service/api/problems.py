@@ -79,6 +79,7 @@ async def send_problem(problem: Problem, correlation_id: str, send: Send) -> Non
     headers = [
         (b"content-type", MEDIA_TYPE.encode()),
         (b"content-length", b"%d" % len(body)),
+        (b"cache-control", b"no-store"),
         *((name.encode(), value.encode()) for name, value in problem.headers.items()),
     ]
     await send({"type": "http.response.start", "status": problem.status, "headers": headers})

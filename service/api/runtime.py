@@ -11,6 +11,7 @@ from infrastructure.postgres.connect import Database
 from infrastructure.postgres.contents import PostgresContents
 from infrastructure.postgres.event_log import PostgresEventLog
 from infrastructure.postgres.history import PostgresHistory
+from infrastructure.postgres.keys import PostgresKeys
 from infrastructure.postgres.notifications import CancelNotifier, OutboxNotifier
 from infrastructure.postgres.outbox import PostgresOutbox
 from infrastructure.postgres.seals import PostgresSeals
@@ -75,6 +76,7 @@ class Runtime:
             broker=self._queue_probe,
             backlog=self._backlog,
             on_cancelled=self._cancel_notifier.tell,
+            keys=PostgresKeys(self._database) if settings.auth == "keys" else None,
         )
 
     @asynccontextmanager

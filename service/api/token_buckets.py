@@ -7,8 +7,16 @@ anew with a full bucket.
 
 from collections import OrderedDict
 from dataclasses import dataclass
+from typing import NamedTuple
 
 MOST_KEYS = 50_000
+
+
+class Rate(NamedTuple):
+    """How fast a bucket fills, above 0, and how many tokens it holds, at least 1."""
+
+    per_second: float
+    burst: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,23 +44,24 @@ class TokenBuckets:
     """
 
     def __init__(self, per_second: float, burst: int, most_keys: int = MOST_KEYS) -> None:
-        self.per_second = per_second
-        self.burst = burst
+        self.rate = Rate(per_second, burst)
         self._most_keys = most_keys
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._buckets)
 
-    def take(self, key: str, now: float) -> Quota:
+    def take(self, key: str, now: float, rate: Rate | None = None) -> Quota:
         """Take a token out of a key's bucket, if there is one.
 
         Args:
             key: whose request it is.
             now: seconds of any clock that never goes back.
+            rate: of this key's bucket, where it has one of its own.
         """
-        tokens, seen_at = self._buckets.pop(key, (float(self.burst), now))
-        tokens = min(float(self.burst), tokens + (now - seen_at) * self.per_second)
+        per_second, burst = rate or self.rate
+        tokens, seen_at = self._buckets.pop(key, (float(burst), now))
+        tokens = min(float(burst), tokens + (now - seen_at) * per_second)
         let_in = tokens >= 1.0
         if let_in:
             tokens -= 1.0
@@ -60,7 +69,15 @@ class TokenBuckets:
         if len(self._buckets) > self._most_keys:
             self._buckets.popitem(last=False)
         return Quota(
-            0.0 if let_in else (1.0 - tokens) / self.per_second,
+            0.0 if let_in else (1.0 - tokens) / per_second,
             int(tokens),
-            (self.burst - tokens) / self.per_second,
+            (burst - tokens) / per_second,
         )
+
+    def wait(self, key: str, now: float) -> float:
+        """Return the seconds until there is a token in a key's bucket; takes none."""
+        if key not in self._buckets:
+            return 0.0
+        tokens, seen_at = self._buckets[key]
+        missing = 1.0 - tokens - (now - seen_at) * self.rate.per_second
+        return max(0.0, missing / self.rate.per_second)

@@ -1,6 +1,7 @@
 """`python -m service.cli demo` and `python -m service.cli task ID`.
 
-`API_URL` says where the API is; http://127.0.0.1:8001 unless set.
+`API_URL` says where the API is, http://127.0.0.1:8001 unless set; `API_KEY` is shown to it where it
+wants a key.
 """
 
 import argparse
@@ -23,7 +24,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     console = Console(highlight=False)
     try:
-        client = ApiClient(os.environ.get("API_URL") or DEFAULT_API_URL)
+        client = ApiClient(
+            os.environ.get("API_URL") or DEFAULT_API_URL, os.environ.get("API_KEY", "").strip()
+        )
         if options.command == "task":
             show_task(console, client.task(options.task_id))
             return 0
@@ -41,7 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m service.cli",
         description="Try ketlog from a terminal. API_URL says where the API is "
-        f"({DEFAULT_API_URL} unless set).",
+        f"({DEFAULT_API_URL} unless set), API_KEY is your key where it wants one.",
     )
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("demo", help="submit a few circuits, follow them, show what came out")

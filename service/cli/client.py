@@ -31,16 +31,18 @@ class ApiClient:
 
     Args:
         url: such as `http://127.0.0.1:8001`.
+        key: shown with every request, where the API wants one.
 
     Raises:
         ApiError: the URL is none of HTTP.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, key: str = "") -> None:
         parts = urlsplit(url)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise ApiError(f"API_URL must look like http://127.0.0.1:8001, not {url!r}")
         self.url = url.rstrip("/")
+        self._key = key
         proxies = [urllib.request.ProxyHandler({})] if parts.hostname in _LOOPBACK else []
         self._opener = urllib.request.build_opener(*proxies)
 
@@ -73,6 +75,9 @@ class ApiClient:
             data=None if body is None else json.dumps(body).encode(),
             headers={"Accept": "application/json"},
         )
+        if self._key:
+            # Not for whoever the API may redirect to.
+            request.add_unredirected_header("Authorization", f"Bearer {self._key}")
         if body is not None:
             request.add_header("Content-Type", "application/json")
         if key is not None:

@@ -1,6 +1,7 @@
 """`python -m service.operate COMMAND …`: the operator's commands.
 
-`DATABASE_URL` and `RABBITMQ_URL` say where the installation is. Ends with 0, or with 1 when nothing
+`DATABASE_URL` and `RABBITMQ_URL` say where the installation is; keys are made by the owner of the
+database, `ADMIN_DATABASE_URL` if there is one. Ends with 0, or with 1 when nothing
 could be done, and why.
 """
 
@@ -19,11 +20,13 @@ from infrastructure.dead_letters import DeadLetterBox
 from infrastructure.postgres.census import PostgresCensus
 from infrastructure.postgres.connect import Database, describe
 from infrastructure.postgres.event_log import PostgresEventLog
+from infrastructure.postgres.keys import key_ring
 from infrastructure.postgres.pauses import PostgresPauses
 from infrastructure.rabbitmq.dead_letters import DeadLetterQueue
 from infrastructure.settings import Settings, read_settings
-from service.operate import dead_letters, pause
-from service.operate.output import complain, say
+from service.audit.owner import owner_url
+from service.operate import dead_letters, keys, pause
+from service.operate.output import complain, note, say
 
 NAME = "ketlog operate"
 
@@ -32,7 +35,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code."""
     options = _parser().parse_args(arguments)
     try:
-        asyncio.run(_run(options, read_settings(Settings)))
+        if options.command in keys.COMMANDS:
+            asyncio.run(_look_after_keys(options, owner_url()))
+        else:
+            asyncio.run(_run(options, read_settings(Settings)))
     except (StoreError, BrokerUnavailable) as error:
         complain(f"{error}. `make status` shows what runs, `make up` starts it.")
     except asyncpg.PostgresError as error:
@@ -55,6 +61,11 @@ async def _run(options: argparse.Namespace, settings: Settings) -> None:
     finally:
         await box.close()
         await database.close()
+
+
+async def _look_after_keys(options: argparse.Namespace, owner_dsn: str) -> None:
+    async with key_ring(owner_dsn, NAME) as ring:
+        await keys.run(options, ring, say, note)
 
 
 async def _pause_or_resume(options: argparse.Namespace, database: Database) -> None:
@@ -98,6 +109,7 @@ def _parser() -> argparse.ArgumentParser:
     ):
         one = commands.add_parser(name, help=purpose)
         one.add_argument("id", metavar="ID", help="id of the message or of the task")
+    keys.add_parsers(commands)
     return parser
 
 

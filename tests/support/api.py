@@ -9,6 +9,7 @@ from uuid import UUID
 import httpx2
 from starlette.types import ASGIApp
 
+from domain.keys import Keys
 from domain.log import Append
 from domain.ports import Appender, TaskQueries
 from infrastructure.group_commit import GroupCommit
@@ -79,6 +80,7 @@ async def in_process_api(
     appender: Appender | None = None,
     queries: TaskQueries | None = None,
     backlog: Backlog | None = None,
+    keys: Keys | None = None,
     **settings: Any,
 ) -> AsyncIterator[InProcessApi]:
     """Run an API over a fresh store.
@@ -87,6 +89,7 @@ async def in_process_api(
         appender: instead of group commit over the store.
         queries: instead of the store's.
         backlog: bounds what may wait.
+        keys: where keys are looked up; nobody needs one without it.
         settings: fields of `ApiSettings`.
     """
     store = MemoryStore()
@@ -109,6 +112,7 @@ async def in_process_api(
             broker=broker,
             backlog=backlog,
             on_cancelled=lambda worker_id, task_id: stopped.append((worker_id, task_id)),
+            keys=keys,
         ),
         health,
     )

@@ -237,6 +237,23 @@ def test_a_submission_is_repeated_with_its_key_while_the_api_is_unavailable(
     assert [body for *_, body in api.requests] == [{"circuit": "x"}] * 3
 
 
+def test_the_key_of_the_environment_is_shown_and_follows_no_redirection(
+    api: PlayedApi, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def answer(_method: str, path: str, _body: Any) -> Answer:
+        if path == "/tasks/t":
+            return 307, {"Location": "/elsewhere"}, {}
+        return 401, {}, {"title": "Key required", "detail": "Send your key"}
+
+    api.answer = answer
+    monkeypatch.setenv("API_URL", api.url)
+    monkeypatch.setenv("API_KEY", "ketlog_abc\n")
+    assert cli.main(["task", "t"]) == 1
+    assert "401 Key required" in capsys.readouterr().err
+    shown = [headers.get("Authorization") for _, _, headers, _ in api.requests]
+    assert shown == ["Bearer ketlog_abc", None]
+
+
 def test_an_api_that_stays_unavailable_is_given_up(
     api: PlayedApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:

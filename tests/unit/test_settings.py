@@ -69,6 +69,34 @@ def test_a_bad_variable_is_named_with_what_is_wrong(
         read_settings(Settings)
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.9.1", "::1", "localhost"])
+def test_without_keys_the_api_serves_this_machine(
+    host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOST", host)
+    assert read_settings(ApiSettings).auth == "off"
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7", "api.example", "127.0.0.1.evil"])
+def test_without_keys_the_api_serves_nobody_else_unless_forced(
+    host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOST", host)
+    with pytest.raises(SettingsError, match=r"  AUTH: .*AUTH=off serves whoever .*AUTH=keys"):
+        read_settings(ApiSettings)
+    monkeypatch.setenv("AUTH_OFF_ANYWHERE", "true")
+    assert read_settings(ApiSettings).host == host
+    monkeypatch.setenv("AUTH_OFF_ANYWHERE", "false")
+    monkeypatch.setenv("AUTH", "keys")
+    assert read_settings(ApiSettings).host == host
+
+
+def test_a_way_to_authenticate_that_does_not_exist_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUTH", "none")
+    with pytest.raises(SettingsError, match="AUTH: Input should be 'off' or 'keys'"):
+        read_settings(ApiSettings)
+
+
 def test_all_bad_variables_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PORT", "0")
     monkeypatch.setenv("MAX_SHOTS", "-1")
