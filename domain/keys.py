@@ -49,7 +49,7 @@ class Scope(StrEnum):
         SUBMIT: submit, cancel and retry tasks.
         READ: look at tasks, their results and their history.
         AUDIT: read the log of all tasks of the tenant, and proofs.
-        ADMIN: erase what tasks hold; for the operator's keys, the metrics too.
+        ADMIN: cancel tasks and erase what they hold; for the operator's keys, the metrics too.
     """
 
     SUBMIT = "submit"

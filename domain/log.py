@@ -156,12 +156,14 @@ class LogFilter:
         since: earliest `recorded_at`, itself included.
         until: latest `recorded_at`, itself not included.
         correlation_id: the submission's.
+        tenant: whose tasks'.
     """
 
     types: frozenset[str] | None = None
     since: datetime | None = None
     until: datetime | None = None
     correlation_id: str | None = None
+    tenant: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

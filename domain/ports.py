@@ -54,8 +54,12 @@ class EventLog(Protocol):
         """Return the streams and payloads of these tasks; unknown ids are missing."""
         ...
 
-    async def stream(self, task_id: UUID) -> list[StoredEvent]:
-        """Return all events of one task as stored, oldest first; empty for an unknown id."""
+    async def stream(self, task_id: UUID, tenant: str | None = None) -> list[StoredEvent]:
+        """Return all events of one task as stored, oldest first; empty for an unknown id.
+
+        Args:
+            tenant: to whom the tasks of others are unknown; `None` for whoever sees all.
+        """
         ...
 
     async def read(self, after: LogCursor, limit: int) -> list[StoredEvent]:
@@ -122,16 +126,26 @@ class TaskView:
 class TaskQueries(Protocol):
     """Reads the projection."""
 
-    async def view(self, task_id: UUID) -> TaskView | None:
-        """Return one task, or `None` for an unknown id; raises `StoreUnavailable`."""
+    async def view(self, task_id: UUID, tenant: str | None = None) -> TaskView | None:
+        """Return one task, or `None` for an unknown id; raises `StoreUnavailable`.
+
+        Args:
+            tenant: to whom the tasks of others are unknown; `None` for whoever sees all.
+        """
         ...
 
 
 class HistoryQueries(Protocol):
     """Reads what happened, for people and programs that look back."""
 
-    async def events_of(self, task_id: UUID, after_version: int, limit: int) -> list[LoggedEvent]:
-        """Return a task's events above a version, oldest first; raises `StoreUnavailable`."""
+    async def events_of(
+        self, task_id: UUID, after_version: int, limit: int, tenant: str | None = None
+    ) -> list[LoggedEvent]:
+        """Return a task's events above a version, oldest first; raises `StoreUnavailable`.
+
+        Args:
+            tenant: to whom the tasks of others are unknown; `None` for whoever sees all.
+        """
         ...
 
     async def page(self, after: LogCursor, limit: int, chosen: LogFilter) -> LogPage:

@@ -14,9 +14,11 @@ class MemoryHistory:
     def __init__(self, store: MemoryStore) -> None:
         self._store = store
 
-    async def events_of(self, task_id: UUID, after_version: int, limit: int) -> list[LoggedEvent]:
+    async def events_of(
+        self, task_id: UUID, after_version: int, limit: int, tenant: str | None = None
+    ) -> list[LoggedEvent]:
         """See `domain.ports.HistoryQueries.events_of`."""
-        stream = self._store.streams.get(task_id, [])
+        stream = await self._store.stream(task_id, tenant)
         return [self._logged(stored) for stored in stream[after_version : after_version + limit]]
 
     async def page(self, after: LogCursor, limit: int, chosen: LogFilter) -> LogPage:
@@ -43,10 +45,11 @@ class MemoryHistory:
 
 
 def _passes(stored: StoredEvent, chosen: LogFilter) -> bool:
-    correlation_id = decode_metadata(stored.metadata).correlation_id
+    metadata = decode_metadata(stored.metadata)
     return (
         (chosen.types is None or stored.type in chosen.types)
         and (chosen.since is None or stored.recorded_at >= chosen.since)
         and (chosen.until is None or stored.recorded_at < chosen.until)
-        and (chosen.correlation_id is None or correlation_id == chosen.correlation_id)
+        and chosen.correlation_id in {None, metadata.correlation_id}
+        and chosen.tenant in {None, metadata.tenant}
     )

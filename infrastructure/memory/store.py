@@ -115,9 +115,12 @@ class MemoryStore:
             if task_id in self.streams
         }
 
-    async def stream(self, task_id: UUID) -> list[StoredEvent]:
+    async def stream(self, task_id: UUID, tenant: str | None = None) -> list[StoredEvent]:
         """See `domain.ports.EventLog.stream`."""
-        return list(self.streams.get(task_id, ()))
+        row = self._projection.get(task_id)
+        if row is None or tenant not in {None, row.tenant}:
+            return []
+        return list(self.streams[task_id])
 
     async def read(self, after: LogCursor, limit: int) -> list[StoredEvent]:
         """See `domain.ports.EventLog.read`."""
@@ -127,10 +130,10 @@ class MemoryStore:
         )
         return [event for event in log if (event.xid, event.position) > after][:limit]
 
-    async def view(self, task_id: UUID) -> TaskView | None:
+    async def view(self, task_id: UUID, tenant: str | None = None) -> TaskView | None:
         """See `domain.ports.TaskQueries.view`."""
         row = self._projection.get(task_id)
-        if row is None:
+        if row is None or tenant not in {None, row.tenant}:
             return None
         events = tuple(map(recorded, self.streams[task_id]))
         completion = completion_of(events)

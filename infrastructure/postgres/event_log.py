@@ -96,10 +96,10 @@ class PostgresEventLog:
             task_id: History(tuple(stream), payloads[task_id]) for task_id, stream in events.items()
         }
 
-    async def stream(self, task_id: UUID) -> list[StoredEvent]:
+    async def stream(self, task_id: UUID, tenant: str | None = None) -> list[StoredEvent]:
         """See `domain.ports.EventLog.stream`."""
         async with self._database.connection() as connection:
-            rows = await connection.fetch(statement("stream"), task_id)
+            rows = await connection.fetch(statement("stream"), task_id, tenant)
         return [StoredEvent(**row) for row in rows]
 
     async def read(self, after: LogCursor, limit: int) -> list[StoredEvent]:

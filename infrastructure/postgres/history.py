@@ -22,11 +22,13 @@ class PostgresHistory:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def events_of(self, task_id: UUID, after_version: int, limit: int) -> list[LoggedEvent]:
+    async def events_of(
+        self, task_id: UUID, after_version: int, limit: int, tenant: str | None = None
+    ) -> list[LoggedEvent]:
         """See `domain.ports.HistoryQueries.events_of`."""
         async with self._database.connection() as connection:
             rows = await connection.fetch(
-                statement("events_of_task"), task_id, after_version, limit
+                statement("events_of_task"), task_id, after_version, limit, tenant
             )
         return [logged(dict(row)) for row in rows]
 
@@ -55,7 +57,19 @@ async def read_page(
             *_criteria(chosen),
         )
         return _page(rows, limit, after if not rows else _cursor(rows[-1]), complete=True)
-    scan = limit if chosen == LogFilter() else max(limit, SCANNED_EVENTS)
+    if chosen != LogFilter(tenant=chosen.tenant):
+        return await _scan(connection, after, max(limit, SCANNED_EVENTS), limit, chosen)
+    # Of a tenant that has the log to itself, the next events are all that is looked for.
+    page = await _scan(connection, after, limit, limit, chosen)
+    if page.complete or len(page.events) == limit or limit >= SCANNED_EVENTS:
+        return page
+    return await _scan(connection, after, SCANNED_EVENTS, limit, chosen)
+
+
+async def _scan(
+    connection: Connection, after: LogCursor, scan: int, limit: int, chosen: LogFilter
+) -> LogPage:
+    """Return what a filter lets through of the next `scan` events, up to `limit` of them."""
     window = await connection.fetchrow(statement("log_window"), *_values(after), scan)
     if window is None:
         return LogPage((), after, complete=True)
@@ -92,6 +106,6 @@ def _values(cursor: LogCursor) -> tuple[str, int]:
 
 def _criteria(
     chosen: LogFilter,
-) -> tuple[list[str] | None, datetime | None, datetime | None]:
+) -> tuple[list[str] | None, datetime | None, datetime | None, str | None]:
     types = None if chosen.types is None else sorted(chosen.types)
-    return types, chosen.since, chosen.until
+    return types, chosen.since, chosen.until, chosen.tenant

@@ -1,7 +1,7 @@
 """Status answers, read from the projection."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID
 
 import asyncpg
@@ -15,6 +15,8 @@ from infrastructure.postgres.connect import Database
 from infrastructure.postgres.statements import statement
 from infrastructure.shared_reads import SharedReads
 
+_Asked: TypeAlias = tuple[UUID, str | None]
+
 
 class PostgresTaskQueries:
     """`domain.ports.TaskQueries` over one database."""
@@ -23,19 +25,21 @@ class PostgresTaskQueries:
         self._database = database
         self._rows = SharedReads(self._read)
 
-    async def view(self, task_id: UUID) -> TaskView | None:
+    async def view(self, task_id: UUID, tenant: str | None = None) -> TaskView | None:
         """See `domain.ports.TaskQueries.view`."""
-        row = await self._rows.get(task_id)
+        row = await self._rows.get((task_id, tenant))
         return None if row is None else _view(row)
 
-    async def _read(self, task_ids: Sequence[UUID]) -> Mapping[UUID, asyncpg.Record]:
+    async def _read(self, asked: Sequence[_Asked]) -> Mapping[_Asked, asyncpg.Record]:
+        task_ids, tenants = zip(*asked, strict=True)
         async with self._database.connection() as connection:
-            rows = await connection.fetch(statement("view"), task_ids, SHOWN_REPRODUCTIONS)
-        return {row["task_id"]: row for row in rows}
+            rows = await connection.fetch(statement("view"), task_ids, tenants, SHOWN_REPRODUCTIONS)
+        return {(row["task_id"], row["asked_tenant"]): row for row in rows}
 
 
 def _view(row: asyncpg.Record) -> TaskView:
     fields: dict[str, Any] = dict(row)
+    del fields["asked_tenant"]
     comparisons = _reproductions(fields)
     status = Status(fields.pop("current_status"))
     lines = zip(fields.pop("statuses"), fields.pop("times"), fields.pop("notes"), strict=True)

@@ -9,7 +9,7 @@ from typing import Final
 
 from starlette import types
 
-from domain.keys import AS_SET, Scope, TenantLimits
+from domain.keys import AS_SET, EVERY_TENANT, Scope, TenantLimits
 
 __all__ = ["ANYONE", "CALLER", "Caller", "Scope", "caller_of"]
 
@@ -33,6 +33,11 @@ class Caller:
     actor: str
     scopes: frozenset[Scope]
     limits: TenantLimits = AS_SET
+
+    @property
+    def sees(self) -> str | None:
+        """The tenant whose tasks there are for this caller; `None` for those of all tenants."""
+        return None if self.tenant == EVERY_TENANT else self.tenant
 
 
 ANYONE: Final = Caller("", "api", frozenset(Scope))

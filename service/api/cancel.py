@@ -95,7 +95,7 @@ class CancelEndpoint:
             left = give_up_at - asyncio.get_running_loop().time()
             if left <= 0:
                 raise StoreUnavailable("the task moved on again and again")
-            events, task = await self._load(task_id, left)
+            events, task = await self._load(task_id, caller.sees, left)
             if _is_repeated(events, event_id, reason):
                 # The first request may have got no further than this.
                 self._stop_run(events[:-1])
@@ -107,8 +107,10 @@ class CancelEndpoint:
                 self._stop_run(events)
                 return (*events, stored), False
 
-    async def _load(self, task_id: UUID, seconds: float) -> tuple[Sequence[RecordedEvent], Task]:
-        stream = await within(seconds, self._log.stream(task_id))
+    async def _load(
+        self, task_id: UUID, tenant: str | None, seconds: float
+    ) -> tuple[Sequence[RecordedEvent], Task]:
+        stream = await within(seconds, self._log.stream(task_id, tenant))
         try:
             events = tuple(map(recorded, stream))
             task = fold(events)

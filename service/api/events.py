@@ -22,6 +22,7 @@ from domain.ports import HistoryQueries
 from service.api import parameters
 from service.api.admission import Admission
 from service.api.answers import send_json
+from service.api.caller import caller_of
 from service.api.correlation import context_of
 from service.api.lookup import no_such_task, task_id_of, within
 from service.api.parameters import query_parameters, single, whole_number
@@ -69,13 +70,15 @@ class TaskEventsEndpoint:
         limit = single(given, "limit", whole_number(1, MAX_LIMIT), MAX_LIMIT)
         lines = _wants_lines(scope)
 
+        tenant = caller_of(scope).sees
+
         async def read(version: int) -> Page[int]:
-            return await self._page(task_id, version, STREAM_PAGE if lines else limit)
+            return await self._page(task_id, tenant, version, STREAM_PAGE if lines else limit)
 
         self._admission.enter(0)
         try:
             page = await read(after)
-            if not page.events and not (await self._page(task_id, 0, 1)).events:
+            if not page.events and not (await self._page(task_id, tenant, 0, 1)).events:
                 raise no_such_task(task_id)
             if lines:
                 await _send_lines(page, read, receive, send)
@@ -85,8 +88,8 @@ class TaskEventsEndpoint:
         finally:
             self._admission.leave(0)
 
-    async def _page(self, task_id: UUID, after: int, limit: int) -> Page[int]:
-        reading = self._history.events_of(task_id, after, limit + 1)
+    async def _page(self, task_id: UUID, tenant: str | None, after: int, limit: int) -> Page[int]:
+        reading = self._history.events_of(task_id, after, limit + 1, tenant)
         events = await within(self._deadline, reading)
         page = events[:limit]
         return Page(page, page[-1].stored.version if page else after, len(events) <= limit)
@@ -110,7 +113,7 @@ class LogEndpoint:
         )
         after = single(given, "after", parameters.cursor, LogCursor())
         limit = single(given, "limit", whole_number(1, MAX_LIMIT), DEFAULT_LIMIT)
-        chosen = _filter(given)
+        chosen = replace(_filter(given), tenant=caller_of(scope).sees)
         lines = _wants_lines(scope)
 
         async def read(cursor: LogCursor) -> Page[LogCursor]:

@@ -34,6 +34,7 @@ class Needed(NamedTuple):
 
 
 _SUBMIT: Final = Needed(frozenset({Scope.SUBMIT}))
+_SUBMIT_OR_ADMIN: Final = Needed(frozenset({Scope.SUBMIT, Scope.ADMIN}))
 _READ: Final = Needed(frozenset({Scope.READ}))
 _READ_OR_AUDIT: Final = Needed(frozenset({Scope.READ, Scope.AUDIT}))
 _AUDIT: Final = Needed(frozenset({Scope.AUDIT}))
@@ -44,7 +45,7 @@ _NOTHING: Final = None
 NEEDED: Final[Mapping[tuple[str, str], Needed | None]] = {
     ("POST", "/tasks"): _SUBMIT,
     ("GET", "/tasks/{task_id}"): _READ,
-    ("POST", "/tasks/{task_id}/cancel"): _SUBMIT,
+    ("POST", "/tasks/{task_id}/cancel"): _SUBMIT_OR_ADMIN,
     ("GET", "/tasks/{task_id}/events"): _READ_OR_AUDIT,
     ("GET", "/tasks/{task_id}/proof"): _READ_OR_AUDIT,
     ("GET", "/events"): _AUDIT,

@@ -8,6 +8,7 @@ from domain.ports import EventLog
 from domain.seals import Contents, Seals
 from service.api.admission import Admission
 from service.api.answers import send_json
+from service.api.caller import caller_of
 from service.api.lookup import no_such_task, task_id_of, within
 from service.api.parameters import query_parameters, single, whole_number
 from service.api.problems import FieldProblem, Problem, invalid_request
@@ -48,7 +49,10 @@ class ProofEndpoint:
         self._admission.enter(0)
         try:
             proof = await within(
-                self._deadline, task_proof(task_id, self._log, self._seals, contents, since)
+                self._deadline,
+                task_proof(
+                    task_id, self._log, self._seals, contents, since, tenant=caller_of(scope).sees
+                ),
             )
         except NoSuchCheckpoint as error:
             raise invalid_request([FieldProblem("since", str(error))]) from None

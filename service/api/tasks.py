@@ -172,13 +172,14 @@ class StatusEndpoint:
         """Handle one request."""
         task_id = task_id_of(scope)
         asked = moment_asked_for(scope)
+        tenant = caller_of(scope).sees
         self._admission.enter(0)
         try:
             view = await within(
                 self._deadline,
-                self._queries.view(task_id)
+                self._queries.view(task_id, tenant)
                 if asked is None
-                else view_at(self._log, self._history, task_id, asked),
+                else view_at(self._log, self._history, task_id, asked, tenant),
             )
         finally:
             self._admission.leave(0)

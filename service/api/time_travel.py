@@ -49,14 +49,19 @@ def moment_asked_for(scope: Scope) -> Moment | None:
     return None if version is None and time is None else Moment(version, time)
 
 
-async def view_at(log: EventLog, history: HistoryQueries, task_id: UUID, asked: Moment) -> TaskView:
+async def view_at(
+    log: EventLog, history: HistoryQueries, task_id: UUID, asked: Moment, tenant: str | None
+) -> TaskView:
     """Return a task as it was.
+
+    Args:
+        tenant: who asks, see `EventLog.stream`.
 
     Raises:
         Problem: 404, there was no such task, or not yet; 500, its events cannot be read.
         StoreUnavailable: the log cannot be read now.
     """
-    stream = await log.stream(task_id)
+    stream = await log.stream(task_id, tenant)
     if not stream:
         raise no_such_task(task_id)
     known = _up_to(stream, asked)

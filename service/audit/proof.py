@@ -14,13 +14,20 @@ class NoSuchCheckpoint(KetlogError):
 
 
 async def task_proof(
-    task_id: UUID, log: EventLog, seals: Seals, contents: Contents | None, since: int | None
+    task_id: UUID,
+    log: EventLog,
+    seals: Seals,
+    contents: Contents | None,
+    since: int | None,
+    *,
+    tenant: str | None = None,
 ) -> dict[str, Any] | None:
     """Return a task's proof as `domain.proof` describes it; `None` for an unknown task.
 
     Args:
         contents: where the payloads are, if they are to be part of it.
         since: size of an earlier checkpoint, to be shown to be continued.
+        tenant: who asks, see `EventLog.stream`.
 
     Raises:
         NoSuchCheckpoint: `since` is not from 1 to the size of the latest checkpoint.
@@ -36,7 +43,7 @@ async def task_proof(
             if size
             else "there is no checkpoint yet"
         )
-    events = await log.stream(task_id)
+    events = await log.stream(task_id, tenant)
     if not events:
         return None
     proof = TaskProof(

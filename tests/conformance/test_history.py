@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
+from uuid import UUID
 
 import pytest
 
@@ -134,6 +135,36 @@ async def test_events_are_chosen_by_correlation_id(store: Store) -> None:
     assert page.complete
     again = await store.history.page(page.cursor, 100, LogFilter(correlation_id="mine"))
     assert (list(again.events), again.complete) == ([], True)
+
+
+async def test_a_tenant_reads_the_events_of_its_own_tasks_alone(store: Store) -> None:
+    ids: dict[str, list[UUID]] = {}
+    for number in range(8):
+        tenant = ("physics", "", "chemistry")[number % 3]
+        task_id = (await tasks.put(store.log, tasks.submission(tenant=tenant))).task_id
+        await tasks.put(store.log, tasks.claim(await tasks.load(store.log, task_id)))
+        ids.setdefault(tenant, []).append(task_id)
+    for tenant, own in ids.items():
+        seen = await everything(store, LogFilter(tenant=tenant), limit=2)
+        assert [event.stored.task_id for event in seen] == [i for i in own for _ in range(2)]
+        page = await store.history.page(LogCursor(), 100, LogFilter(tenant=tenant))
+        assert (list(page.events), page.complete) == (seen, True)
+        by_name = LogFilter(tenant=tenant, correlation_id="a-correlation-id")
+        assert await everything(store, by_name) == seen
+        claims = LogFilter(tenant=tenant, types=frozenset({"ProcessingStarted"}))
+        assert types(await everything(store, claims)) == ["ProcessingStarted"] * len(own)
+    assert await everything(store, LogFilter(tenant="nobody")) == []
+    assert len(await everything(store, LogFilter(tenant=None))) == 16
+
+
+async def test_a_task_of_another_tenant_has_no_events(store: Store) -> None:
+    task_id = (await tasks.put(store.log, tasks.submission(tenant="physics"))).task_id
+    for tenant in ("chemistry", "", "*"):
+        assert await store.history.events_of(task_id, 0, 10, tenant) == []
+        assert await store.log.stream(task_id, tenant) == []
+    for who in ("physics", None):
+        assert len(await store.history.events_of(task_id, 0, 10, who)) == 1
+        assert len(await store.log.stream(task_id, who)) == 1
 
 
 async def test_the_outcome_is_what_the_run_came_to(store: Store) -> None:

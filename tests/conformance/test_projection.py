@@ -1,5 +1,6 @@
 """What every projection promises: a task's view is the fold of its events."""
 
+import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -183,3 +184,11 @@ async def test_the_projection_is_the_fold_of_the_stored_events(
         assert (task.task_id in held) == (task.status is Status.PROCESSING)
         waiting = {row.task_id for row in await store.outbox.choose(10_000)}
         assert (task.task_id in waiting) == (task.status is Status.PENDING)
+
+
+async def test_a_task_of_another_tenant_is_not_there(store: Store) -> None:
+    task_id = (await tasks.put(store.log, tasks.submission(tenant="physics"))).task_id
+    views = await asyncio.gather(
+        *(store.queries.view(task_id, who) for who in ("chemistry", "physics", "", None, "*"))
+    )
+    assert [view is not None for view in views] == [False, True, False, True, False]

@@ -175,8 +175,8 @@ class DatabaseClient:
     async def histories(self, task_ids: Collection[UUID]) -> dict[UUID, History]:
         return await self.server.ask(lambda: self._store.histories(task_ids))
 
-    async def stream(self, task_id: UUID) -> list[StoredEvent]:
-        return await self.server.ask(lambda: self._store.stream(task_id))
+    async def stream(self, task_id: UUID, tenant: str | None = None) -> list[StoredEvent]:
+        return await self.server.ask(lambda: self._store.stream(task_id, tenant))
 
     async def read(self, after: LogCursor, limit: int) -> list[StoredEvent]:
         return await self.server.ask(lambda: self._store.read(after, limit))

@@ -258,9 +258,9 @@ class FlakyLog:
         self._check()
         return await self.store.expired(limit)
 
-    async def stream(self, task_id: UUID) -> list[StoredEvent]:
+    async def stream(self, task_id: UUID, tenant: str | None = None) -> list[StoredEvent]:
         self._check()
-        return await self.store.stream(task_id)
+        return await self.store.stream(task_id, tenant)
 
     async def read(self, after: LogCursor, limit: int) -> list[StoredEvent]:
         self._check()

@@ -18,7 +18,7 @@ class HangingQueries:
     def __init__(self) -> None:
         self.asked = asyncio.Event()
 
-    async def view(self, _task_id: UUID) -> TaskView | None:
+    async def view(self, _task_id: UUID, _tenant: str | None = None) -> TaskView | None:
         self.asked.set()
         await asyncio.Event().wait()
         return None

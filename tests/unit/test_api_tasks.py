@@ -339,7 +339,7 @@ async def test_a_fault_while_the_database_is_unusable_says_that() -> None:
 class HangingQueries:
     """Queries that never answer."""
 
-    async def view(self, task_id: UUID) -> TaskView | None:  # noqa: ARG002
+    async def view(self, task_id: UUID, tenant: str | None = None) -> TaskView | None:  # noqa: ARG002
         await asyncio.get_running_loop().create_future()
         return None
 

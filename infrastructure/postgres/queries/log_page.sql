@@ -11,6 +11,7 @@ FROM (
         AND ($6::text[] IS NULL OR type = ANY ($6))
         AND ($7::timestamptz IS NULL OR recorded_at >= $7)
         AND ($8::timestamptz IS NULL OR recorded_at < $8)
+        AND ($9::text IS NULL OR coalesce(metadata ->> 'tenant', '') = $9)
     ORDER BY xid, position
     LIMIT $5
 ) AS page

@@ -13,6 +13,7 @@ FROM (
         AND ($5::text[] IS NULL OR type = ANY ($5))
         AND ($6::timestamptz IS NULL OR recorded_at >= $6)
         AND ($7::timestamptz IS NULL OR recorded_at < $7)
+        AND ($8::text IS NULL OR tasks.tenant = $8)
     ORDER BY xid, position
     LIMIT $3
 ) AS page

@@ -1,14 +1,18 @@
--- Tasks as their status answers show them, in one read.
+-- Tasks as their status answers show them, in one read. Who asks for a task of another tenant finds
+-- nothing; NULL asks for all tenants.
 SELECT
     tasks.task_id, tasks.version, current_status, shots, attempt, correlation_id,
-    submitted_at, started_at, completed_at, error_code, error_message, tenant, labels,
+    submitted_at, started_at, completed_at, error_code, error_message, tasks.tenant, labels,
+    asked.tenant AS asked_tenant,
     history.statuses, history.times, history.notes,
     result.body AS result, memory.body AS memory,
     ending.execution, ending.has_memory, ending.cancel_reason,
     comparisons.types AS comparison_types, comparisons.schema_versions AS comparison_versions,
     comparisons.data AS comparison_data, comparisons.times AS comparison_times
-FROM unnest($1::uuid[]) AS asked (task_id)
-JOIN tasks USING (task_id)
+FROM unnest($1::uuid[], $2::text[]) AS asked (task_id, tenant)
+JOIN tasks
+    ON tasks.task_id = asked.task_id
+        AND (asked.tenant IS NULL OR tasks.tenant = asked.tenant)
 LEFT JOIN payloads AS result
     ON result.task_id = tasks.task_id AND result.kind = 'result'
 LEFT JOIN payloads AS memory
@@ -48,6 +52,6 @@ LEFT JOIN LATERAL (
             -- Most tasks have no notes after their end, and need no search for them.
             AND tasks.version > ending.version
         ORDER BY version DESC
-        LIMIT $2
+        LIMIT $3
     ) AS newest
 ) AS comparisons ON true
