@@ -2,6 +2,7 @@
 
 uvicorn takes heads of any size, for any time, and any number of requests that are sent ahead of
 their answers. Here each of these ends the connection with a problem document that says why.
+There is no timer for each request, not even uvicorn's for idle connections: `Connections` sweeps.
 """
 
 import asyncio
@@ -18,6 +19,7 @@ from service.api.server_config import ServerConfig
 
 MAX_HEAD_BYTES: Final = 32 * 1024
 """Of the path and all headers of a request; also of what stands between the parts of a body."""
+HALF_A_HEAD: Final = MAX_HEAD_BYTES // 2
 MAX_HEADERS: Final = 100
 MAX_AHEAD: Final = 16
 """Requests that a client may send before the one that is being answered."""
@@ -27,6 +29,16 @@ RETRY_SECONDS: Final = 1
 
 class _Refused(Exception):
     """Stops the parser; why is in `BoundedProtocol._reason`."""
+
+
+class _Trailers(list[tuple[bytes, bytes]]):
+    """Where the parser puts headers that come behind a body: they count for nothing."""
+
+    def append(self, _header: tuple[bytes, bytes]) -> None:
+        """Forget it."""
+
+
+_TRAILERS: Final = _Trailers()
 
 
 class BoundedProtocol(GatheringProtocol):
@@ -42,18 +54,13 @@ class BoundedProtocol(GatheringProtocol):
         super().__init__(config, server_state, app_state, _loop)
         self._connections: Connections = config.connections
         self.head_since: float | None = None
-        self._in_head = False
+        self.idle_since: float | None = None
         self._loose_bytes = 0
+        self._large_reads = False
         self._reason = "malformed"
         self._deaf = False
         self._surplus = False
         self._dropped_bytes = 0
-
-    @property
-    def idle_since(self) -> float | None:
-        """See `connections.Connection`."""
-        timer = self.timeout_keep_alive_task
-        return None if timer is None else timer.when() - self.timeout_keep_alive
 
     @property
     def unsent(self) -> int:
@@ -62,7 +69,7 @@ class BoundedProtocol(GatheringProtocol):
 
     def time_out(self) -> None:
         """See `connections.Connection`."""
-        if self._in_head or self._loose_bytes:
+        if self._loose_bytes:
             self._refuse("head_timeout")
         else:
             self.transport.close()
@@ -107,10 +114,12 @@ class BoundedProtocol(GatheringProtocol):
         if self._deaf:
             self._drop(data)
             return
-        self._unset_keepalive_if_required()
-        if self.head_since is None and not self._busy:
+        if self.idle_since is not None:
+            self.idle_since = None
             self.head_since = self.loop.time()
         self._loose_bytes += len(data)
+        if len(data) > HALF_A_HEAD:
+            self._large_reads = True
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -118,45 +127,45 @@ class BoundedProtocol(GatheringProtocol):
         except httptools.HttpParserError:
             self._refuse(self._reason)
         else:
-            if self._loose_bytes > MAX_HEAD_BYTES:
+            if self._loose_bytes > MAX_HEAD_BYTES or (
+                self.head_since is not None and self.headers and len(self.headers) > MAX_HEADERS
+            ):
                 self._refuse("head_too_large")
-
-    def on_message_begin(self) -> None:
-        """A request begins."""
-        self._in_head = True
-        super().on_message_begin()
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """A header is complete; those behind a body (trailers) count for nothing."""
-        if not self._in_head:
-            return
-        if len(self.headers) >= MAX_HEADERS:
-            self._stop("head_too_large")
-        super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """The head is complete: the request can be handled."""
-        size = len(self.url)
-        for name, value in self.headers:
-            size += len(name) + len(value)
-        if size > MAX_HEAD_BYTES:
+        if len(self.headers) > MAX_HEADERS or (
+            # Only then it can be too large, and need be measured.
+            (self._large_reads or self._loose_bytes > HALF_A_HEAD) and self._is_too_large()
+        ):
             self._stop("head_too_large")
         if len(self.pipeline) >= MAX_AHEAD:
             self._stop("too_many_ahead")
         self.head_since = None
-        self._in_head = False
         self._loose_bytes = 0
         super().on_headers_complete()
+        self.headers = _TRAILERS
 
     def on_body(self, body: bytes) -> None:
         """A part of the body is here."""
         self._loose_bytes = 0
         super().on_body(body)
 
-    def on_message_complete(self) -> None:
-        """All of the request is here."""
-        self._loose_bytes = 0
-        super().on_message_complete()
+    def on_response_complete(self) -> None:
+        """An answer is written: go on with what came after its request, or wait."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            cycle, app = self.pipeline.pop()
+            self._start_asgi_task(cycle, app)
+        else:
+            self.idle_since = self.loop.time()
+
+    def _is_too_large(self) -> bool:
+        size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+        return size > MAX_HEAD_BYTES
 
     @property
     def _busy(self) -> bool:

@@ -16,8 +16,10 @@ from infrastructure.telemetry import metrics
 
 READ_SECONDS: Final = 10.0
 """A request's head has to arrive within this time."""
+IDLE_SECONDS: Final = 30.0
+"""So long a connection is kept open between two requests."""
 PRESSED_SECONDS: Final = 1.0
-"""So long instead, and so long may a connection do nothing, while others find no place."""
+"""So long instead of both while others find no place."""
 LEAVING_SECONDS: Final = 1.0
 MOST_LEAVING: Final = 256
 STALLED_SECONDS: Final = 20.0
@@ -127,16 +129,14 @@ class Connections:
 
     def sweep(self, now: float) -> None:
         """End what has kept us waiting for too long."""
-        patience = min(PRESSED_SECONDS, self._read_seconds) if self._pressed else self._read_seconds
+        head_before = now - (PRESSED_SECONDS if self._pressed else self._read_seconds)
+        idle_before = now - (PRESSED_SECONDS if self._pressed else IDLE_SECONDS)
         for connection in list(self._served):
-            since = connection.head_since
-            if since is not None:
-                if now - since > patience:
+            if (since := connection.head_since) is not None:
+                if since < head_before:
                     connection.time_out()
-            elif self._pressed:
-                idle = connection.idle_since
-                if idle is not None and now - idle > PRESSED_SECONDS:
-                    connection.close()
+            elif (since := connection.idle_since) is not None and since < idle_before:
+                connection.close()
         for connection, since in list(self._leaving.items()):
             if now - since > LEAVING_SECONDS:
                 connection.close()

@@ -7,10 +7,9 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from infrastructure.settings import ApiSettings
-from service.api.connections import Connections
+from service.api.connections import IDLE_SECONDS, Connections
 
 BACKLOG = 2048
-KEEP_ALIVE_SECONDS = 30
 CLOSING_SECONDS = 5
 """What is left of the grace for the adapters once the last request was answered, at most."""
 
@@ -47,6 +46,6 @@ def server_config(
         server_header=False,
         proxy_headers=False,
         backlog=BACKLOG,
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_keep_alive=int(IDLE_SECONDS),
         timeout_graceful_shutdown=max(1, int(grace - min(CLOSING_SECONDS, grace / 4))),
     )

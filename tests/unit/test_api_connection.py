@@ -127,6 +127,17 @@ async def test_a_client_that_sends_a_byte_at_a_time_is_served_no_longer_than_ten
         refusal(await asyncio.wait_for(reader.read(), 5), 408)
 
 
+async def test_an_idle_connection_is_kept_for_half_a_minute(served: Listening) -> None:
+    reader, writer = await served.connect()
+    for _ in range(2):
+        writer.write(LOOK)
+        assert b"200 OK" in await reader.readuntil(b"\r\n\r\n")
+        await reader.readexactly(len(b'{"status":"alive"}'))
+        served.sweep_in(29)
+    served.sweep_in(31)
+    assert await asyncio.wait_for(reader.read(), 5) == b""
+
+
 async def test_a_body_that_nobody_wants_cannot_be_sent_for_ever(served: Listening) -> None:
     reader, writer = await served.connect()
     writer.write(b"GET /livez HTTP/1.1\r\nhost: x\r\ncontent-length: 99\r\n\r\nx")
