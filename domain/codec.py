@@ -22,6 +22,7 @@ from domain.events import (
     ResultReproduced,
     TaskCancelled,
     TaskCompleted,
+    TaskErased,
     TaskFailed,
     TaskRequeued,
     TaskSubmitted,
@@ -29,7 +30,7 @@ from domain.events import (
 from domain.execution import RunOptions
 from domain.labels import NO_LABELS, Labels, Priority
 from domain.log import Metadata, RecordedEvent, StoredEvent
-from domain.payloads import Commitment
+from domain.payloads import Commitment, PayloadKind
 
 _JSON = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 _FIELD_NAMES = {
@@ -270,6 +271,7 @@ _WRITERS: Mapping[str, Callable[[Any], Data]] = {
     "TaskRequeued": _fields,
     "ResultReproduced": _fields,
     "ResultDiverged": _fields,
+    "TaskErased": _fields,
 }
 _READERS: Mapping[str, Callable[[Data], Event]] = {
     "TaskSubmitted": _read_submitted,
@@ -280,4 +282,5 @@ _READERS: Mapping[str, Callable[[Data], Event]] = {
     "TaskRequeued": _read_requeued,
     "ResultReproduced": lambda fields: ResultReproduced(**fields),
     "ResultDiverged": lambda fields: ResultDiverged(**fields),
+    "TaskErased": lambda fields: TaskErased(tuple(map(PayloadKind, fields["contents"]))),
 }

@@ -1,6 +1,6 @@
 """Which content each event commits to, and what of it has been erased."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from domain.codec import newest_fields, require_known
 from domain.errors import InvalidEvent
@@ -19,6 +19,11 @@ def commitments(event: Event) -> Mapping[PayloadKind, Commitment]:
         case _:
             return {}
     return {kind: commitment for kind, commitment in said.items() if commitment is not None}
+
+
+def contents_of(events: Iterable[Event]) -> tuple[PayloadKind, ...]:
+    """Return every content that some events commit to, in their order."""
+    return tuple(kind for event in events for kind in commitments(event))
 
 
 _KINDS: Mapping[str, tuple[PayloadKind, ...]] = {

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, TypeAlias
 
 from domain.execution import RunOptions
 from domain.labels import NO_LABELS, Labels
-from domain.payloads import Commitment
+from domain.payloads import Commitment, PayloadKind
 from domain.status import Status
 
 
@@ -156,6 +156,20 @@ class ResultDiverged:
         return bool(self.differences)
 
 
+@dataclass(frozen=True, slots=True)
+class TaskErased:
+    """A note, the last event of its task: its contents were removed, salts and all.
+
+    Attributes:
+        contents: what the task's events had committed to. None of it is kept any more; what the
+            events themselves say stays.
+    """
+
+    status: ClassVar[None] = None
+
+    contents: tuple[PayloadKind, ...]
+
+
 Event: TypeAlias = (
     TaskSubmitted
     | ProcessingStarted
@@ -165,6 +179,7 @@ Event: TypeAlias = (
     | TaskRequeued
     | ResultReproduced
     | ResultDiverged
+    | TaskErased
 )
 EVENT_TYPES: tuple[type[Event], ...] = (
     TaskSubmitted,
@@ -175,4 +190,5 @@ EVENT_TYPES: tuple[type[Event], ...] = (
     TaskRequeued,
     ResultReproduced,
     ResultDiverged,
+    TaskErased,
 )

@@ -96,9 +96,11 @@ class TaskView:
         cancel_reason: why the task was cancelled, if it was; empty where nobody said.
         reproductions: the newest `SHOWN_REPRODUCTIONS` times that the run was made again to compare
             results, oldest first.
-        erased: which of `result` and `memory` there was and is no more.
         tenant: whose task it is.
         labels: what the client said about it.
+        erased: what was erased: all contents of the task or, without an erasure on record, which of
+            `result` and `memory` there was and is no more.
+        erased_at: when the task was erased.
     """
 
     task_id: UUID
@@ -121,6 +123,7 @@ class TaskView:
     erased: Sequence[PayloadKind] = ()
     tenant: str = ""
     labels: Labels = NO_LABELS
+    erased_at: datetime | None = None
 
 
 class TaskQueries(Protocol):

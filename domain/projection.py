@@ -17,6 +17,7 @@ from domain.events import (
     ResultReproduced,
     TaskCancelled,
     TaskCompleted,
+    TaskErased,
     TaskFailed,
     TaskRequeued,
     TaskSubmitted,
@@ -91,6 +92,8 @@ def change_of(event: Event) -> Change:  # noqa: PLR0911 - one for each type of e
             return Change(event.status, "Result reproduced")
         case ResultDiverged():
             return Change(event.status, "Result diverged")
+        case TaskErased():
+            return Change(event.status, "Contents erased")
         case _:
             assert_never(event)
 

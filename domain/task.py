@@ -20,7 +20,8 @@
 A pending task is requeued only where its message has become a dead letter; the status stays.
 
 A completed task may get notes (`ResultReproduced`, `ResultDiverged`): they count as versions and
-change nothing else.
+change nothing else. So does the erasure of its contents (`TaskErased`), after whatever end; nothing
+follows that one.
 
 `decide` turns a command into the event it causes, or refuses it. `evolve` applies an event of the
 log. Neither knows the time, a database or each other: a task is the fold of its events, and what
@@ -42,6 +43,7 @@ from domain.events import (
     ResultReproduced,
     TaskCancelled,
     TaskCompleted,
+    TaskErased,
     TaskFailed,
     TaskRequeued,
     TaskSubmitted,
@@ -49,7 +51,7 @@ from domain.events import (
 from domain.execution import RunFailed, RunOptions
 from domain.labels import NO_LABELS, Labels
 from domain.log import Metadata, RecordedEvent
-from domain.payloads import Commitment
+from domain.payloads import Commitment, PayloadKind
 from domain.projection import change_of
 from domain.status import Status
 
@@ -66,6 +68,7 @@ class Task:
         attempt: the attempt that runs, or the last one that did; 0 before the first.
         attempts_spent: attempts that ended in a lost worker or a dead simulator.
         last_event_id: what the next event is caused by.
+        erased: whether its contents were removed.
     """
 
     task_id: UUID
@@ -84,6 +87,7 @@ class Task:
     error_code: str | None = None
     error_message: str | None = None
     labels: Labels = NO_LABELS
+    erased: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +163,18 @@ class Compare:
     divergence: str | None = None
 
 
-Command: TypeAlias = Submit | Claim | Complete | Fail | GiveUp | Requeue | Cancel | Compare
+@dataclass(frozen=True, slots=True)
+class Erase:
+    """Remove the contents of a task that has ended.
+
+    Attributes:
+        contents: everything that its events commit to.
+    """
+
+    contents: tuple[PayloadKind, ...]
+
+
+Command: TypeAlias = Submit | Claim | Complete | Fail | GiveUp | Requeue | Cancel | Compare | Erase
 
 
 def decide(task: Task | None, command: Command) -> Event:  # noqa: C901, PLR0911 - one for each command
@@ -195,7 +210,12 @@ def decide(task: Task | None, command: Command) -> Event:  # noqa: C901, PLR0911
             return TaskCancelled(printable(reason))
         case Compare():
             _require(task, command, Status.COMPLETED)
+            _require_contents(task, command)
             return _compared(command)
+        case Erase(contents=contents):
+            _require(task, command, Status.COMPLETED, Status.FAILED, Status.CANCELLED)
+            _require_contents(task, command)
+            return TaskErased(contents)
         case _:
             assert_never(command)
 
@@ -267,6 +287,13 @@ def _require(task: Task, command: Command, *allowed: Status) -> None:
         )
 
 
+def _require_contents(task: Task, command: Command) -> None:
+    if task.erased:
+        raise TransitionRefused(
+            f"{type(command).__name__} refused: the contents of task {task.task_id} were erased"
+        )
+
+
 def _require_attempt(task: Task, command: Command, attempt: int) -> None:
     _require(task, command, Status.PROCESSING)
     if task.attempt != attempt:
@@ -301,11 +328,16 @@ def _compared(command: Compare) -> Event:
 
 
 def _noted(task: Task, recorded: RecordedEvent) -> Task:
-    if task.status is not Status.COMPLETED:
+    erasure = isinstance(recorded.event, TaskErased)
+    if task.erased:
+        raise InvalidEvent(f"task {recorded.task_id} was erased, and nothing may follow that")
+    if erasure and not task.status.terminal:
+        raise InvalidEvent(f"task {recorded.task_id} is {task.status} and cannot be erased")
+    if not erasure and task.status is not Status.COMPLETED:
         raise InvalidEvent(
             f"task {recorded.task_id} is {task.status} and has no result to be compared"
         )
-    return replace(task, version=recorded.version, last_event_id=recorded.event_id)
+    return replace(task, version=recorded.version, last_event_id=recorded.event_id, erased=erasure)
 
 
 def _submitted(recorded: RecordedEvent, event: TaskSubmitted) -> Task:

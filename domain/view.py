@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 
 from domain.codec import to_json
-from domain.events import TaskCancelled, TaskCompleted
+from domain.events import TaskCancelled, TaskCompleted, TaskErased
 from domain.log import RecordedEvent
 from domain.payloads import PayloadKind
 from domain.ports import SHOWN_REPRODUCTIONS, TaskView
@@ -27,6 +27,7 @@ def view_of(
     if task is None:
         return None
     completion = completion_of(events)
+    erasure = erasure_of(events)
     return TaskView(
         task_id=task.task_id,
         version=task.version,
@@ -45,9 +46,10 @@ def view_of(
         execution=None if completion is None else to_json(completion.execution).encode(),
         cancel_reason=cancel_reason(events),
         reproductions=reproductions(events),
-        erased=erased(completion, contents),
         tenant=task.metadata.tenant,
         labels=task.labels,
+        erased=erased(erasure, completion, contents),
+        erased_at=None if erasure is None else erasure.recorded_at,
     )
 
 
@@ -61,8 +63,16 @@ def completion_of(events: Sequence[RecordedEvent]) -> TaskCompleted | None:
 
 def cancel_reason(events: Sequence[RecordedEvent]) -> str | None:
     """Return why the task was cancelled, if it was."""
-    last = events[-1].event
-    return last.reason if isinstance(last, TaskCancelled) else None
+    # Only an erasure may follow a cancellation.
+    for recorded in reversed(events[-2:]):
+        if isinstance(recorded.event, TaskCancelled):
+            return recorded.event.reason
+    return None
+
+
+def erasure_of(events: Sequence[RecordedEvent]) -> RecordedEvent | None:
+    """Return the event that erased the task's contents, if there is one: it is the last."""
+    return events[-1] if isinstance(events[-1].event, TaskErased) else None
 
 
 def reproductions(events: Sequence[RecordedEvent]) -> list[Reproduction]:
@@ -76,9 +86,13 @@ def reproductions(events: Sequence[RecordedEvent]) -> list[Reproduction]:
 
 
 def erased(
-    completion: TaskCompleted | None, contents: Collection[PayloadKind]
+    erasure: RecordedEvent | None,
+    completion: TaskCompleted | None,
+    contents: Collection[PayloadKind],
 ) -> list[PayloadKind]:
-    """Return which parts of a completed task's answer were erased."""
+    """Return what of a task's contents was erased; see `TaskView`."""
+    if erasure is not None and isinstance(erasure.event, TaskErased):
+        return list(erasure.event.contents)
     if completion is None:
         return []
     kept = [PayloadKind.RESULT]

@@ -38,6 +38,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 FORMAT = "ketlog.proof.1"
+ERASURE = "TaskErased"
 CONTENTS = ("circuit", "parameters", "result", "memory")
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)  # noqa: UP017 - older Pythons have no UTC
@@ -93,6 +94,7 @@ class Verification:
         self.keys = keys
         self.kept = kept
         self.task_id = uuid(bundle, "task_id")
+        self.erased_by: int | None = None
         self.lines: list[str] = []
         self.wrong = 0
         self.in_tree = 0
@@ -141,9 +143,13 @@ class Verification:
                 open_ends.append(version)
             elif self.included(event, stored, size, root):
                 self.in_tree += 1
+            if member(event, "type", str) == ERASURE:
+                self.erased_by = version
             previous = stored
             commitments.update(commitments_in(event, version))
         self.say(f"{len(events)} events, {self.in_tree} of them shown to be in the signed tree")
+        if self.erased_by is not None:
+            self.say(f"version {self.erased_by} says that the contents were erased")
         for version in open_ends:
             self.say(f"version {version} is under no checkpoint yet: nobody vouches for it so far")
         return commitments
@@ -163,6 +169,9 @@ class Verification:
         for content in member(self.bundle, "contents", list):
             kind = member(content, "kind", str)
             there.add(kind)
+            if self.erased_by is not None:
+                self.fail(f"the {kind} is there, which version {self.erased_by} erased")
+                continue
             if kind not in commitments:
                 self.fail(f"no event commits to the {kind}")
                 continue
@@ -174,8 +183,12 @@ class Verification:
             else:
                 self.fail(f"the {kind} is not what version {version} commits to")
         for kind in commitments:
-            if kind not in there:
+            if kind in there:
+                continue
+            if self.erased_by is not None:
                 self.say(f"the {kind} was erased; its event stays valid")
+            else:
+                self.say(f"the {kind} is not there, and no event says why; its event stays valid")
 
     def consistency(self, kept: str, size: int, root: bytes) -> None:
         old_size, old_root, problem = open_checkpoint(kept, self.keys)

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from domain.codec import encode, encode_metadata, recorded, to_json
 from domain.errors import EmptyAppend
-from domain.events import ProcessingStarted, TaskSubmitted
+from domain.events import ProcessingStarted, TaskErased, TaskSubmitted
 from domain.hashing import GENESIS, event_hash
 from domain.labels import NO_LABELS, Labels
 from domain.log import (
@@ -28,7 +28,7 @@ from domain.payloads import Payload, PayloadKind
 from domain.ports import Dispatched, ExpiredLease, OutboxRow, Pause, TaskView
 from domain.projection import Change, change_of, status_history
 from domain.status import Status
-from domain.view import cancel_reason, completion_of, erased, reproductions
+from domain.view import cancel_reason, completion_of, erased, erasure_of, reproductions
 
 
 @dataclass(slots=True)
@@ -136,7 +136,7 @@ class MemoryStore:
         if row is None or tenant not in {None, row.tenant}:
             return None
         events = tuple(map(recorded, self.streams[task_id]))
-        completion = completion_of(events)
+        completion, erasure = completion_of(events), erasure_of(events)
         contents = {kind: row.body for kind, row in self.payload_rows[task_id].items()}
         return TaskView(
             task_id=task_id,
@@ -156,9 +156,10 @@ class MemoryStore:
             execution=None if completion is None else to_json(completion.execution).encode(),
             cancel_reason=cancel_reason(events),
             reproductions=reproductions(events),
-            erased=erased(completion, contents),
             tenant=row.tenant,
             labels=row.labels,
+            erased=erased(erasure, completion, contents),
+            erased_at=None if erasure is None else erasure.recorded_at,
         )
 
     async def choose(self, window: int) -> list[OutboxRow]:
@@ -271,6 +272,8 @@ class MemoryStore:
         self.payload_rows.setdefault(append.task_id, {}).update(
             {payload.kind: payload for payload in append.payloads}
         )
+        if isinstance(append.event, TaskErased):
+            self.payload_rows[append.task_id].clear()
         self._project(append, stored.recorded_at)
         return Appended(append.task_id, stored.version, append.event_id, stored.recorded_at)
 

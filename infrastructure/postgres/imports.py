@@ -5,6 +5,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from domain.errors import InvalidExport, KetlogError
+from domain.events import TaskErased
 from domain.exports import ExportedPayload
 from domain.ledger import Last
 from domain.log import StoredEvent
@@ -61,7 +62,12 @@ async def last_of(connection: Connection, task_ids: Iterable[UUID]) -> dict[UUID
 
 
 async def write_piece(connection: Connection, piece: Piece) -> None:
-    """Add a piece to the tables of the log; new positions are drawn in its order."""
+    """Add a piece to the tables of the log; new positions are drawn in its order.
+
+    Contents that were exported before their task was erased go with the erasure here too: the
+    database removes what was written before it, and what came in the same piece is left out.
+    """
+    erased = {event.task_id for event in piece.events if event.type == TaskErased.__name__}
     for table, columns, rows in (
         (
             "events",
@@ -74,6 +80,7 @@ async def write_piece(connection: Connection, piece: Piece) -> None:
             [
                 (line.task_id, line.payload.kind, line.payload.salt, line.payload.body)
                 for line in piece.payloads
+                if line.task_id not in erased
             ],
         ),
         (

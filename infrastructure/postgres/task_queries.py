@@ -46,6 +46,7 @@ def _view(row: asyncpg.Record) -> TaskView:
     execution = fields.pop("execution")
     has_memory = fields.pop("has_memory")
     labels = decode_labels(fields.pop("labels"))
+    erased = fields.pop("erased")
     gone = [
         kind
         for kind, was_there in (
@@ -60,7 +61,7 @@ def _view(row: asyncpg.Record) -> TaskView:
         history=[StatusEntry(Status(name), time, note) for name, time, note in lines],
         execution=None if execution is None else execution.encode(),
         reproductions=comparisons,
-        erased=gone,
+        erased=gone if erased is None else list(map(PayloadKind, erased)),
         labels=labels,
     )
 

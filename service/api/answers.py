@@ -58,6 +58,12 @@ async def send_submitted(
     await send({"type": "http.response.body", "body": body})
 
 
+async def send_nothing(send: Send) -> None:
+    """Answer that what was asked for is so, without a body."""
+    await send({"type": "http.response.start", "status": 204, "headers": [_NO_STORE]})
+    await send({"type": "http.response.body", "body": b""})
+
+
 def task_status(view: TaskView) -> bytes:
     """Return a task's status answer; fields without a value are absent."""
     return b"{" + b",".join(b'"%s":%s' % field for field in _fields(view)) + b"}"
@@ -89,6 +95,8 @@ def _fields(view: TaskView) -> Iterator[tuple[bytes, bytes]]:
         yield b"reproductions", _reproductions(view)
     if view.erased:
         yield b"erased", to_json(view.erased).encode()
+    if view.erased_at is not None:
+        yield b"erased_at", _text(moment(view.erased_at))
 
 
 def _labels(labels: Labels) -> Iterator[tuple[bytes, bytes]]:

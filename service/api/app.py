@@ -19,10 +19,12 @@ from service.api.body import BodyLimits
 from service.api.cancel import CancelEndpoint, OnCancelled
 from service.api.correlation import Correlation
 from service.api.cors import Cors
+from service.api.erase import EraseEndpoint
 from service.api.events import LogEndpoint, TaskEventsEndpoint
 from service.api.farewell import Farewell
 from service.api.guard import Guard
 from service.api.health import DatabaseState, Health, QueueState
+from service.api.methods import methods
 from service.api.models import limited_submission
 from service.api.openapi import openapi_endpoint
 from service.api.permissions import close_to_strangers
@@ -104,6 +106,9 @@ def create_app(
         deadline_seconds=deadline,
         on_cancelled=adapters.on_cancelled,
     )
+    erase = EraseEndpoint(
+        adapters.appender, adapters.log, adapters.contents, admission, deadline_seconds=deadline
+    )
     task_events = TaskEventsEndpoint(adapters.history, admission, deadline_seconds=deadline)
     whole_log = LogEndpoint(adapters.history, admission, deadline_seconds=deadline)
     proof = ProofEndpoint(
@@ -117,7 +122,7 @@ def create_app(
     router = Router(
         [
             Route("/tasks", submit, methods=["POST"]),
-            Route("/tasks/{task_id}", status, methods=["GET"]),
+            methods("/tasks/{task_id}", {"GET": status, "DELETE": erase}),
             Route("/tasks/{task_id}/cancel", cancel, methods=["POST"]),
             Route("/tasks/{task_id}/events", task_events, methods=["GET"]),
             Route("/tasks/{task_id}/proof", proof, methods=["GET"]),

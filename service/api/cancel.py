@@ -8,13 +8,12 @@ from uuid import UUID
 from pydantic import ValidationError
 from starlette.types import Receive, Scope, Send
 
-from domain.codec import recorded
-from domain.errors import InvalidEvent, OutcomeUnknown, StoreUnavailable
+from domain.errors import OutcomeUnknown, StoreUnavailable
 from domain.events import ProcessingStarted, TaskCancelled
 from domain.identifiers import event_id_for_key, uuid7
 from domain.log import Append, Appended, RecordedEvent
 from domain.ports import Appender, EventLog
-from domain.task import Cancel, Task, decide, fold, printable
+from domain.task import Cancel, Task, decide, printable
 from domain.view import view_of
 from service.api.admission import Admission
 from service.api.answers import send_json, task_status
@@ -23,7 +22,7 @@ from service.api.caller import Caller, caller_of
 from service.api.correlation import RequestContext, context_of
 from service.api.guard import STORE_RETRY_SECONDS
 from service.api.idempotency import idempotency_key, key_reused
-from service.api.lookup import no_such_task, task_id_of, unreadable_history, within
+from service.api.lookup import load_task, no_such_task, task_id_of
 from service.api.models import CancelTask
 from service.api.problems import Problem, unavailable
 from service.api.validation import validation_problem
@@ -95,10 +94,10 @@ class CancelEndpoint:
             left = give_up_at - asyncio.get_running_loop().time()
             if left <= 0:
                 raise StoreUnavailable("the task moved on again and again")
-            events, task = await self._load(task_id, caller.sees, left)
+            events, task = await load_task(self._log, task_id, left)
             if _is_repeated(events, event_id, reason):
                 # The first request may have got no further than this.
-                self._stop_run(events[:-1])
+                self._stop_run(events)
                 return events, True
             append = _append(task, event_id, reason, context, caller)
             stored = await self._store(append, left, replayable=key is not None)
@@ -106,19 +105,6 @@ class CancelEndpoint:
             if stored is not None:
                 self._stop_run(events)
                 return (*events, stored), False
-
-    async def _load(
-        self, task_id: UUID, tenant: str | None, seconds: float
-    ) -> tuple[Sequence[RecordedEvent], Task]:
-        stream = await within(seconds, self._log.stream(task_id, tenant))
-        try:
-            events = tuple(map(recorded, stream))
-            task = fold(events)
-        except InvalidEvent as error:
-            raise unreadable_history(task_id, error) from error
-        if task is None:
-            raise no_such_task(task_id)
-        return events, task
 
     async def _store(
         self, append: Append, seconds: float, *, replayable: bool
@@ -139,11 +125,12 @@ class CancelEndpoint:
             recorded_at=result.recorded_at,
         )
 
-    def _stop_run(self, before: Sequence[RecordedEvent]) -> None:
-        """Tell the worker that holds the task, if one does."""
-        claim = before[-1].event
-        if isinstance(claim, ProcessingStarted):
-            self._on_cancelled(claim.worker_id, before[-1].task_id)
+    def _stop_run(self, events: Sequence[RecordedEvent]) -> None:
+        """Tell the worker that held the task when it was cancelled, if one did."""
+        lasting = [each.event for each in events if each.event.status is not None]
+        before = [event for event in lasting if not isinstance(event, TaskCancelled)]
+        if isinstance(before[-1], ProcessingStarted):
+            self._on_cancelled(before[-1].worker_id, events[-1].task_id)
 
 
 def _reason(body: bytes) -> str:
@@ -161,11 +148,11 @@ def _is_repeated(events: Sequence[RecordedEvent], event_id: UUID, reason: str) -
     Raises:
         Problem: 422, that request gave another reason.
     """
-    last = events[-1]
-    if last.event_id != event_id:
+    earlier = next((each for each in events if each.event_id == event_id), None)
+    if earlier is None:
         return False
-    if last.event != TaskCancelled(printable(reason)):
-        raise key_reused(last.task_id, "cancelled")
+    if earlier.event != TaskCancelled(printable(reason)):
+        raise key_reused(earlier.task_id, "cancelled")
     return True
 
 

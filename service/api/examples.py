@@ -205,6 +205,18 @@ CANCELLED: dict[str, Any] = {
         },
     }
 }
+_BEFORE: dict[str, Any] = COMPLETED["completed"]["value"]
+ERASED: dict[str, Any] = {
+    "erased": {
+        "summary": "Completed, and erased later",
+        "value": {
+            **{name: value for name, value in _BEFORE.items() if name != "result"},
+            "version": 4,
+            "erased": ["circuit", "result"],
+            "erased_at": "2026-01-31T09:00:00.000Z",
+        },
+    }
+}
 HEALTHY: dict[str, Any] = {
     "healthy": {
         "summary": "All is well",

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from uuid import UUID
 
+from domain.contents import commitments
 from domain.events import TaskSubmitted
 from domain.log import Append, History, RecordedEvent
 from domain.payloads import Commitment, Payload, PayloadKind
@@ -36,9 +37,11 @@ def first_submission(history: History, repeated: Append) -> RecordedEvent:
     """Return the submission that a request with the same key repeats.
 
     Raises:
-        Problem: 422, the key was used for something else.
+        Problem: 422, the key was used for something else; 410, what was submitted then was erased.
     """
     first = history.events[0]
+    if commitments(first.event).keys() - history.payloads.keys():
+        raise _erased(first.task_id)
     if not _same(first.event, repeated, history.payloads):
         raise key_reused(first.task_id, "submitted")
     return first
@@ -61,6 +64,18 @@ def key_reused(task_id: UUID, done: str) -> Problem:
     )
 
 
+def _erased(task_id: UUID) -> Problem:
+    return Problem(
+        410,
+        "task-erased",
+        "Task erased",
+        f"This key belongs to task {task_id}, whose contents were erased: nobody can tell any more "
+        "whether this is the request of then. To run the circuit again, use a new key.",
+        errors=[FieldProblem("Idempotency-Key", "belongs to a task that was erased")],
+        members={"task_id": str(task_id)},
+    )
+
+
 def _same(event: object, repeated: Append, stored: Mapping[str, Payload]) -> bool:
     if not (isinstance(event, TaskSubmitted) and isinstance(repeated.event, TaskSubmitted)):
         return False
@@ -79,7 +94,7 @@ def _same_content(
     sent: Mapping[PayloadKind, Payload],
     stored: Mapping[str, Payload],
 ) -> bool:
-    """Compare through the commitment, with the stored salt; erased content matches nothing."""
+    """Compare through the commitment, with the stored salt."""
     mine = sent.get(kind)
     if commitment is None or mine is None:
         return commitment is None and mine is None

@@ -2,13 +2,17 @@
 
 import asyncio
 import re
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from typing import TypeVar
 from uuid import UUID
 
 from starlette.types import Scope
 
+from domain.codec import recorded
 from domain.errors import InvalidEvent, StoreUnavailable
+from domain.log import RecordedEvent
+from domain.ports import EventLog
+from domain.task import Task, fold
 from service.api.problems import FieldProblem, Problem, invalid_request
 
 T = TypeVar("T")
@@ -27,6 +31,26 @@ async def within(seconds: float, reading: Awaitable[T]) -> T:
             return await reading
     except TimeoutError:
         raise StoreUnavailable("the store did not answer in time") from None
+
+
+async def load_task(
+    log: EventLog, task_id: UUID, seconds: float
+) -> tuple[Sequence[RecordedEvent], Task]:
+    """Return a task's events, and the task as they make it.
+
+    Raises:
+        Problem: 404, there is no such task; 500, its events cannot be read.
+        StoreUnavailable: the log cannot be read in time.
+    """
+    stream = await within(seconds, log.stream(task_id))
+    try:
+        events = tuple(map(recorded, stream))
+        task = fold(events)
+    except InvalidEvent as error:
+        raise unreadable_history(task_id, error) from error
+    if task is None:
+        raise no_such_task(task_id)
+    return events, task
 
 
 def task_id_of(scope: Scope) -> UUID:

@@ -255,9 +255,10 @@ class TaskStatus(_Answer):
     reproductions: list[Reproduction] = Field(
         default=[], description="The newest times that the run was made again, oldest first."
     )
-    erased: list[Literal["result", "memory"]] = Field(
+    erased: list[Literal["circuit", "parameters", "result", "memory"]] = Field(
         default=[], description="What there was and was erased since."
     )
+    erased_at: Moment = Field(default="", description="When its contents were erased.")
 
 
 class Health(_Answer):

@@ -13,6 +13,7 @@ from domain import __version__
 from service.api.examples import (
     CANCELLED,
     COMPLETED,
+    ERASED,
     FAILED,
     HEALTHY,
     PENDING,
@@ -36,6 +37,7 @@ from service.api.openapi_audit import (
     AUDIT_PATHS,
 )
 from service.api.openapi_cancel import CANCEL_PATHS, CANCEL_PROBLEMS
+from service.api.openapi_erase import ERASE, ERASE_PROBLEMS
 from service.api.openapi_parts import COMMON_PARAMETERS, LOOKUP_PROBLEMS, Json, json_content, ref
 from service.api.openapi_security import with_security
 from service.api.problems import MEDIA_TYPE
@@ -72,7 +74,7 @@ def openapi_document(submission: type[SubmitTask]) -> Json:
         ],
         "paths": {
             "/tasks": {"post": _submit()},
-            "/tasks/{task_id}": {"get": _status()},
+            "/tasks/{task_id}": {"get": _status(), "delete": ERASE},
             **CANCEL_PATHS,
             **AUDIT_PATHS,
             "/health": {"get": _health()},
@@ -128,6 +130,7 @@ def _submit() -> Json:
             },
             "400": ref("responses", "MalformedRequest"),
             "408": ref("responses", "RequestTimeout"),
+            "410": ref("responses", "TaskErased"),
             "413": ref("responses", "BodyTooLarge"),
             "415": ref("responses", "UnsupportedMediaType"),
             "422": ref("responses", "InvalidRequest"),
@@ -155,7 +158,9 @@ def _status() -> Json:
             "200": {
                 "description": "The task.",
                 "headers": {"X-Correlation-ID": ref("headers", "X-Correlation-ID")},
-                "content": json_content(TaskStatus, PENDING | COMPLETED | FAILED | CANCELLED),
+                "content": json_content(
+                    TaskStatus, PENDING | COMPLETED | FAILED | CANCELLED | ERASED
+                ),
             },
             **LOOKUP_PROBLEMS,
         },
@@ -238,7 +243,7 @@ def _problem(name: str) -> Json:
     }
 
 
-_PROBLEMS = PROBLEMS | CANCEL_PROBLEMS
+_PROBLEMS = PROBLEMS | CANCEL_PROBLEMS | ERASE_PROBLEMS
 _PARAMETERS: Json = {
     "TaskId": {
         "name": "task_id",
@@ -251,7 +256,7 @@ _PARAMETERS: Json = {
         "name": "Idempotency-Key",
         "in": "header",
         "description": "Makes retries safe: the same key and body give the same answer, "
-        "also at the same time; another body is refused.",
+        "also at the same time; another body is refused, and so is the key of an erased task.",
         "schema": {"type": "string", "pattern": "^[ -~]{1,255}$"},
     },
     "CorrelationId": {

@@ -11,10 +11,13 @@ from uuid import UUID
 
 from domain.contents import commitments_in
 from domain.errors import InvalidEvent
+from domain.events import TaskErased
 from domain.hashing import GENESIS
 from domain.payloads import Commitment, PayloadKind
 from infrastructure.postgres.audit import AuditedEvent, Head, SealedEvent
 from service.audit.findings import Finding, Kind
+
+_ERASURE = TaskErased.__name__.encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,8 @@ class _Examination:
         self._tail_is_missing = False
         self._doubtful = False
         self._unexplained = dict(stream.contents)
+        last = stream.events[-1] if stream.events else None
+        self._erased_by = number(last.version) if last and is_erasure(last) else None
 
     def events(self) -> Iterator[Finding]:
         """Yield what is wrong with the events that are there, and which ones are not."""
@@ -197,7 +202,10 @@ class _Examination:
             return
         for kind, commitment in said.items():
             kept = self._unexplained.pop(kind, None)
-            if kept is not None and kept != commitment:
+            if kept is not None and self._erased_by is not None:
+                what = f"there is a {kind} payload, which version {self._erased_by} erased"
+                yield self._finding(Kind.FOREIGN_PAYLOAD, what, version)
+            elif kept is not None and kept != commitment:
                 what = f"the {kind} payload is not the one it commits to"
                 yield self._finding(Kind.PAYLOAD, what, version)
 
@@ -213,6 +221,11 @@ def commitments_of(event: AuditedEvent) -> Mapping[PayloadKind, Commitment]:
         )
     except RecursionError:
         raise InvalidEvent("its data is nested too deeply") from None
+
+
+def is_erasure(event: AuditedEvent) -> bool:
+    """Tell whether an event says that the contents of its task were removed."""
+    return event.type == _ERASURE
 
 
 def number(encoded: bytes) -> int:

@@ -55,7 +55,8 @@ class Tally:
     """What was looked at.
 
     Attributes:
-        erased: contents that are not there any more.
+        erased: contents that are not there any more, as an event of their task says.
+        missing: contents that are not there, of which no event says so.
         tree_is_sound: whether all leaves are what was signed.
         vouched: so many events are under a signed checkpoint in the table.
         vouched_elsewhere: so many are under one that was shipped.
@@ -67,6 +68,7 @@ class Tally:
     tasks: int = 0
     leaves: int = 0
     erased: int = 0
+    missing: int = 0
     checkpoints: int = 0
     shipped: int = 0
     vouched: int = 0
@@ -80,3 +82,4 @@ class Tally:
         self.events += other.events
         self.tasks += other.tasks
         self.erased += other.erased
+        self.missing += other.missing

@@ -34,7 +34,8 @@ async def task_proof(
         LogForked: the tree under the checkpoint is not whole any more.
         StoreUnavailable: the log cannot be read now.
     """
-    # All of this only grows: what is read later goes at least as far.
+    # All of this only grows, contents apart: what is read later goes at least as far. Contents come
+    # last, so that none is shown beside the event that erased it.
     checkpoint = await seals.latest_checkpoint()
     size = 0 if checkpoint is None else checkpoint.size
     if since is not None and not 1 <= since <= size:

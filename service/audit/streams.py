@@ -22,7 +22,7 @@ from infrastructure.postgres.audit import (
     read_streams,
 )
 from infrastructure.postgres.connect import Connection
-from service.audit.diagnosis import Stream, commitments_of, diagnose
+from service.audit.diagnosis import Stream, commitments_of, diagnose, is_erasure
 from service.audit.findings import Finding, Tally
 
 
@@ -50,12 +50,14 @@ def check_streams(piece: Streams, tally: Tally) -> Iterator[Finding]:
         kept = contents.pop(task_id, {})
         tally.tasks += 1
         tally.events += len(events)
-        erased = _erased(events, kept) if _is_intact(events, sealed, head) else None
-        if erased is None:
+        missing = _missing(events, kept) if _is_intact(events, sealed, head) else None
+        if missing is None:
             stream = Stream(UUID(bytes=task_id), events, sealed, head, kept)
             yield from diagnose(stream)
+        elif is_erasure(events[-1]):
+            tally.erased += missing
         else:
-            tally.erased += erased
+            tally.missing += missing
     for task_id in leaves.keys() | heads.keys() | contents.keys():
         remains = Stream(
             UUID(bytes=task_id),
@@ -90,9 +92,11 @@ def _is_intact(
     return not leaves and head == (len(events), previous)
 
 
-def _erased(events: Sequence[AuditedEvent], contents: Mapping[str, Commitment]) -> int | None:
+def _missing(events: Sequence[AuditedEvent], contents: Mapping[str, Commitment]) -> int | None:
     """Return how many contents are not there any more; `None` if others are not as they were."""
-    erased, left = 0, len(contents)
+    missing, left = 0, len(contents)
+    if left and is_erasure(events[-1]):
+        return None
     for event in events:
         try:
             said = commitments_of(event)
@@ -101,9 +105,9 @@ def _erased(events: Sequence[AuditedEvent], contents: Mapping[str, Commitment]) 
         for kind, commitment in said.items():
             kept = contents.get(kind)
             if kept is None:
-                erased += 1
+                missing += 1
             elif kept == commitment:
                 left -= 1
             else:
                 return None
-    return None if left else erased
+    return None if left else missing

@@ -28,6 +28,7 @@ from domain.events import (
     ResultReproduced,
     TaskCancelled,
     TaskCompleted,
+    TaskErased,
     TaskFailed,
     TaskRequeued,
     TaskSubmitted,
@@ -51,6 +52,7 @@ _STYLES = {
     "TaskRequeued": "yellow",
     "ResultReproduced": "green",
     "ResultDiverged": "red",
+    "TaskErased": "magenta",
 }
 
 
@@ -162,7 +164,7 @@ def _what(logged: LoggedEvent) -> str:
     return f"{said} (erased: {', '.join(gone)})" if gone else said
 
 
-def _said(event: Event) -> str:  # noqa: PLR0911 - one for each type of event
+def _said(event: Event) -> str:  # noqa: C901, PLR0911 - one for each type of event
     match event:
         case TaskSubmitted(options=options, circuit=circuit):
             seed = "" if options.seed is None else f", seed {options.seed}"
@@ -185,6 +187,8 @@ def _said(event: Event) -> str:  # noqa: PLR0911 - one for each type of event
         case ResultDiverged(distance=distance, detail=detail):
             why = "versions explain it" if event.explained else "nothing explains it"
             return f"the run was made again: {detail}, distance {distance:.4f}; {why}"
+        case TaskErased(contents=contents):
+            return f"contents removed: {', '.join(contents)}"
 
 
 def main(arguments: list[str] | None = None) -> int:

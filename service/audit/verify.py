@@ -89,6 +89,11 @@ class _Report:
             )
         if tally.erased:
             _say(f"erased contents: {tally.erased:,}; their events stay valid")
+        if tally.missing:
+            _say(
+                f"missing contents: {tally.missing:,}, left out of an export or removed by hand: "
+                "no event says that they were erased"
+            )
         unvouched = tally.events - max(tally.vouched, tally.vouched_elsewhere)
         if unvouched > 0:
             age = f", the oldest of them {tally.tail_seconds:.1f} s old" * (tally.tail_seconds > 0)

@@ -16,7 +16,18 @@ from domain.labels import Labels, Priority
 from domain.payloads import Payload, PayloadKind
 from domain.projection import status_history
 from domain.status import Status
-from domain.task import Cancel, Claim, Command, Compare, Complete, Fail, GiveUp, Requeue, fold
+from domain.task import (
+    Cancel,
+    Claim,
+    Command,
+    Compare,
+    Complete,
+    Erase,
+    Fail,
+    GiveUp,
+    Requeue,
+    fold,
+)
 from domain.view import view_of
 from tests.support import tasks
 from tests.support.stores import Store
@@ -136,6 +147,7 @@ steps: st.SearchStrategy[Command] = st.one_of(
     st.just(Cancel("no longer needed")),
     st.just(Compare(0.0, {}, {"seed": 1})),
     st.just(Compare(0.5, {}, {"seed": 1}, "other counts")),
+    st.just(Erase((PayloadKind.CIRCUIT,))),
 )
 
 

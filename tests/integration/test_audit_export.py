@@ -1,6 +1,7 @@
 """The log moves: exported, checked, imported into an empty installation, and the same there."""
 
 import asyncio
+import hashlib
 import json
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from domain import exports
 from domain.exports import Begin, End
 from domain.log import LogCursor, LoggedEvent
 from domain.payloads import Payload, PayloadKind
+from domain.task import Cancel
 from infrastructure.postgres import export as reading
 from infrastructure.postgres.imports import NotEmpty
 from infrastructure.postgres.leases import PostgresLeases
@@ -85,12 +87,34 @@ async def test_what_was_imported_exports_to_the_same_events(
 
 async def test_erased_content_stays_erased(here: Place, there: Place, key: Path) -> None:
     await partly_sealed(here, key)
-    await here.owner.execute("DELETE FROM payloads WHERE kind = 'circuit'")
     lines = await exported(here)
     assert b'"erased":"circuit"' in lines
+    assert b'"type":"TaskErased"' in lines
     await imported(there, lines)
     assert await there.rows(PAYLOADS) == await here.rows(PAYLOADS)
     assert await there.verify(key) == []
+
+
+@pytest.mark.parametrize("piece", [1, 1_000])
+async def test_content_that_was_exported_before_its_erasure_goes_with_it(
+    here: Place, there: Place, key: Path, monkeypatch: pytest.MonkeyPatch, piece: int
+) -> None:
+    """An export reads no snapshot: it may carry a circuit, and further down its erasure."""
+    monkeypatch.setattr(import_log, "EVENTS_A_PIECE", piece)
+    task = await tasks.submitted(here.log, "// a secret")
+    await tasks.put(here.log, tasks.following(task, Cancel("enough")))
+    before = (await exported(here)).splitlines(keepends=True)
+    await tasks.erased(here.log, task.task_id)
+    after = (await exported(here)).splitlines(keepends=True)
+    (payload,) = [line for line in before if line.startswith(b'{"export":"payload"')]
+    submitted, cancelled, erased = after[1:-1]
+    lines = [after[0], submitted, payload, cancelled, erased]
+    digest = hashlib.sha256(b"".join(lines)).hexdigest()
+    await imported(there, b"".join([*lines, exports.write(End(3, 1, 0, digest))]))
+    assert await there.rows(PAYLOADS) == []
+    await there.seal(key)
+    assert await there.verify(key) == []
+    assert await there.differences() == 0
 
 
 async def test_an_export_without_payloads_has_none(here: Place, there: Place, key: Path) -> None:

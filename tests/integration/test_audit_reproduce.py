@@ -214,12 +214,10 @@ async def test_what_cannot_be_compared_says_why_and_is_not_noted(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
     erased, altered, _, _, fine = world.ids
+    await tasks.erased(world.log, erased)
     async with world.database.connection() as connection:
         await connection.execute("RESET ROLE")
         await connection.execute("ALTER TABLE payloads DISABLE TRIGGER payloads_are_final")
-        await connection.execute(
-            "DELETE FROM payloads WHERE task_id = $1 AND kind = 'circuit'", erased
-        )
         await connection.execute(
             "UPDATE payloads SET body = '{\"00\":50}' WHERE task_id = $1 AND kind = 'result'",
             altered,

@@ -34,6 +34,7 @@ NAMES = [
     "0009_withdrawn",
     "0010_tenants_and_labels",
     "0011_keys",
+    "0013_erasure",
 ]
 
 

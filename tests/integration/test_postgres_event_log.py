@@ -13,7 +13,8 @@ from domain.hashing import event_hash
 from domain.identifiers import uuid7
 from domain.log import Append, Appended, LogCursor
 from domain.payloads import Payload, PayloadKind
-from domain.task import Submit, decide
+from domain.task import Cancel, Erase, Submit, decide
+from infrastructure.postgres import migrate
 from infrastructure.postgres.connect import Database, connect
 from infrastructure.postgres.event_log import PostgresEventLog
 from infrastructure.postgres.outbox import PostgresOutbox
@@ -79,6 +80,45 @@ async def test_the_role_of_the_processes_may_only_add(database: Database, change
     async with database.connection() as connection:
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await connection.execute(change)
+
+
+async def test_content_goes_on_record_alone(
+    log: PostgresEventLog, owner: asyncpg.Connection
+) -> None:
+    task = await tasks.submitted(log)
+    await tasks.put(log, tasks.following(task, Cancel("enough")))
+    other = await tasks.submitted(log)
+    for session in ("", "SET session_replication_role = replica; "):
+        with pytest.raises(asyncpg.InsufficientPrivilegeError, match="no event says that task"):
+            await owner.execute(f"{session}DELETE FROM payloads")
+    assert await owner.fetchval("SELECT count(*) FROM payloads") == 2
+    await tasks.erased(log, task.task_id)
+    assert await owner.fetchval("SELECT array_agg(task_id) FROM payloads") == [other.task_id]
+
+
+async def test_an_erasure_that_is_not_stored_removes_nothing(
+    log: PostgresEventLog, owner: asyncpg.Connection
+) -> None:
+    task = await tasks.submitted(log)
+    await tasks.put(log, tasks.following(task, Cancel("enough")))
+    erasure = tasks.following(await tasks.load(log, task.task_id), Erase((PayloadKind.CIRCUIT,)))
+    await log.rehearse(erasure)
+    assert await owner.fetchval("SELECT count(*) FROM payloads") == 1
+    first, second = await asyncio.gather(log.append([erasure]), log.append([erasure]))
+    assert first == second
+    assert await owner.fetchval("SELECT count(*) FROM payloads") == 0
+
+
+async def test_erasures_recorded_without_this_schema_are_made_good(
+    log: PostgresEventLog, owner: asyncpg.Connection, database_url: str
+) -> None:
+    task = await tasks.submitted(log)
+    await tasks.put(log, tasks.following(task, Cancel("enough")))
+    assert await asyncio.to_thread(migrate.rollback_last, database_url) == "0013_erasure"
+    await tasks.erased(log, task.task_id)
+    assert await owner.fetchval("SELECT count(*) FROM payloads") == 1
+    await asyncio.to_thread(migrate.apply_migrations, database_url)
+    assert await owner.fetchval("SELECT count(*) FROM payloads") == 0
 
 
 async def test_every_connection_works_in_the_application_role(

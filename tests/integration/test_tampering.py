@@ -113,12 +113,44 @@ async def test_long_payloads_are_checked_as_well(world: SealedLog) -> None:
     only(await world.verify(), Kind.PAYLOAD, append.task_id, 1)
 
 
-async def test_an_erased_payload_is_no_alteration(world: SealedLog) -> None:
-    await world.forger.connection.execute(
-        "DELETE FROM payloads WHERE task_id = $1 AND kind = 'circuit'", world.ids[0]
+async def test_an_erasure_is_no_alteration(world: SealedLog) -> None:
+    await tasks.erased(world.log, world.ids[0])
+    await world.forger.do(
+        "DELETE FROM payloads WHERE task_id = $1 AND kind = 'circuit'", world.ids[1]
     )
     audit, found = await world.audit()
-    assert (found, audit.tally.erased) == ([], 1)
+    assert (found, audit.tally.erased, audit.tally.missing) == ([], 2, 1)
+
+
+async def test_what_was_erased_does_not_come_back_unnoticed(world: SealedLog) -> None:
+    kept = await world.forger.connection.fetchrow(
+        "SELECT * FROM payloads WHERE task_id = $1 AND kind = 'circuit'", world.ids[0]
+    )
+    assert kept is not None
+    await tasks.erased(world.log, world.ids[0])
+    await world.seal()
+    assert await world.verify() == []
+    await world.forger.do("INSERT INTO payloads VALUES ($1, $2, $3, $4)", *kept)
+    text = only(await world.verify(), Kind.FOREIGN_PAYLOAD, world.ids[0], 1)
+    assert "there is a circuit payload, which version 4 erased" in text
+
+
+async def test_an_erased_task_is_watched_like_any_other(world: SealedLog) -> None:
+    await tasks.erased(world.log, world.ids[0])
+    await world.seal()
+    await world.forger.do(
+        "UPDATE events SET data = replace(data::text, 'a-worker', 'b-worker')::json"
+        " WHERE task_id = $1 AND version = 2",
+        world.ids[0],
+    )
+    only(await world.verify(), Kind.ALTERED, world.ids[0], 2)
+
+
+async def test_an_erasure_that_is_taken_back_is_named(world: SealedLog) -> None:
+    await tasks.erased(world.log, world.ids[0])
+    await world.seal()
+    await world.forger.do("DELETE FROM events WHERE task_id = $1 AND version = 4", world.ids[0])
+    only(await world.verify(), Kind.MISSING, world.ids[0], 4)
 
 
 # --- order and number --------------------------------------------------------------------------

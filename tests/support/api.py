@@ -81,18 +81,20 @@ async def in_process_api(
     queries: TaskQueries | None = None,
     backlog: Backlog | None = None,
     keys: Keys | None = None,
+    store: MemoryStore | None = None,
     **settings: Any,
 ) -> AsyncIterator[InProcessApi]:
-    """Run an API over a fresh store.
+    """Run an API over a store.
 
     Args:
         appender: instead of group commit over the store.
         queries: instead of the store's.
         backlog: bounds what may wait.
         keys: where keys are looked up; nobody needs one without it.
+        store: instead of a fresh one.
         settings: fields of `ApiSettings`.
     """
-    store = MemoryStore()
+    store = store or MemoryStore()
     committed: list[Sequence[Append]] = []
     stopped: list[tuple[str, UUID]] = []
     commits = GroupCommit(store, on_commit=committed.append)

@@ -4,13 +4,15 @@ import json
 from datetime import UTC, datetime
 from uuid import UUID
 
+from domain.codec import recorded
+from domain.contents import contents_of
 from domain.execution import RunFailed, RunOptions
 from domain.identifiers import new_traceparent, uuid7
 from domain.labels import NO_LABELS, Labels
 from domain.log import Append, Appended, AppendResult, Metadata
 from domain.payloads import Payload, PayloadKind
 from domain.ports import EventLog
-from domain.task import Claim, Command, Complete, Fail, Submit, Task, decide, fold
+from domain.task import Claim, Command, Complete, Erase, Fail, Submit, Task, decide, fold
 
 QUICKSTART = "OPENQASM 3; qubit q; h q; measure q;"
 BELL = "OPENQASM 3; qubit[2] q; bit[2] c; h q[0]; cx q[0], q[1]; c = measure q;"
@@ -98,3 +100,10 @@ async def processing(log: EventLog, worker_id: str = "a-worker", lease: float = 
     task = await submitted(log)
     await put(log, claim(task, worker_id, lease))
     return await load(log, task.task_id)
+
+
+async def erased(log: EventLog, task_id: UUID) -> Task:
+    """A task that has ended, with its contents erased."""
+    contents = contents_of(recorded(stored).event for stored in await log.stream(task_id))
+    await put(log, following(await load(log, task_id), Erase(contents)))
+    return await load(log, task_id)

@@ -10,7 +10,7 @@ from domain.labels import NO_LABELS, Labels, Priority
 from domain.log import Append
 from domain.payloads import Payload, PayloadKind
 from domain.ports import EventLog
-from domain.task import Cancel, Claim, Command, Compare, Complete, Fail, GiveUp, Requeue
+from domain.task import Cancel, Claim, Command, Compare, Complete, Erase, Fail, GiveUp, Requeue
 from tests.support import tasks
 
 RESULT = Payload(PayloadKind.RESULT, b'{"0":500,"1":524}')
@@ -47,6 +47,13 @@ LIVES: dict[str, Sequence[Command]] = {
         Compare(0.0, {}, {"seed": 7}),
         Compare(0.5, {}, {"seed": 7}, "the counts are not the same"),
     ),
+    "erased": (
+        Claim("worker-1"),
+        COMPLETE,
+        Compare(0.0, {}, {"seed": 7}),
+        Erase((PayloadKind.CIRCUIT, PayloadKind.RESULT)),
+    ),
+    "cancelled and erased": (Cancel("no longer needed"), Erase((PayloadKind.CIRCUIT,))),
 }
 
 TENANTS = {"processing": "south", "requeued": "north", "sent again": "south"}

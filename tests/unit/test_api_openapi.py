@@ -19,6 +19,7 @@ from service.api.models import (
     limited_submission,
 )
 from service.api.openapi_cancel import CANCEL_PROBLEMS, CANCELLATIONS
+from service.api.openapi_erase import ERASE_PROBLEMS
 from tests.support.api import InProcessApi, in_process_api
 
 Json = dict[str, Any]
@@ -97,6 +98,9 @@ def test_every_answer_has_a_description_and_problems_their_media_type(document: 
         for status, node in operation["responses"].items():
             answer = resolved(document, node)
             assert answer["description"]
+            if status == "204":
+                assert "content" not in answer
+                continue
             expected = "application/problem+json" if int(status) >= 400 else "application/json"
             assert [name for name in answer["content"] if name != "application/x-ndjson"] == [
                 expected
@@ -136,12 +140,17 @@ def test_the_document_describes_the_model_that_validates() -> None:
         (TaskSubmitted, examples.SUBMITTED),
         (
             TaskStatus,
-            examples.PENDING | examples.COMPLETED | examples.FAILED | examples.CANCELLED,
+            examples.PENDING
+            | examples.COMPLETED
+            | examples.FAILED
+            | examples.CANCELLED
+            | examples.ERASED,
         ),
         (CancelTask, CANCELLATIONS),
         (Health, examples.HEALTHY),
         *((ProblemDocument, samples) for _, samples in examples.PROBLEMS.values()),
         *((ProblemDocument, samples) for _, samples in CANCEL_PROBLEMS.values()),
+        *((ProblemDocument, samples) for _, samples in ERASE_PROBLEMS.values()),
     ],
 )
 def test_every_example_fits_its_model(model: type[BaseModel], samples: Json) -> None:

@@ -19,7 +19,16 @@ from domain.status import Status
 from domain.task import Cancel, Complete
 from service.api.models import TaskStatus, TaskSubmitted
 from tests.support.api import InProcessApi, bad_fields, in_process_api, problem
-from tests.support.tasks import QUICKSTART, claim, completion, failure, following, load, put
+from tests.support.tasks import (
+    QUICKSTART,
+    claim,
+    completion,
+    erased,
+    failure,
+    following,
+    load,
+    put,
+)
 
 TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 TRACE_AS_UUID = "4bf92f35-77b3-4da6-a3ce-929d0e0e4736"
@@ -241,9 +250,14 @@ async def test_the_same_key_with_another_body_is_refused(
 
 async def test_a_key_whose_content_was_erased_cannot_be_repeated(api: InProcessApi) -> None:
     first = await api.accepted({"circuit": "x"}, **{"Idempotency-Key": "k"})
-    api.store.payload_rows[UUID(first["task_id"])].clear()
-    answer = await api.submit({"circuit": "x"}, **{"Idempotency-Key": "k"})
-    assert bad_fields(answer) == ["Idempotency-Key"]
+    task_id = UUID(first["task_id"])
+    await api.cancel(task_id)
+    await erased(api.store, task_id)
+    for body in ({"circuit": "x"}, {"circuit": "y"}):
+        answer = await api.submit(body, **{"Idempotency-Key": "k"})
+        assert bad_fields(answer, 410) == ["Idempotency-Key"]
+        assert answer.json()["task_id"] == first["task_id"]
+    assert len(api.store.streams) == 1
 
 
 async def test_concurrent_twins_become_one_task(api: InProcessApi) -> None:

@@ -19,6 +19,7 @@ from domain.events import (
     ResultReproduced,
     TaskCancelled,
     TaskCompleted,
+    TaskErased,
     TaskFailed,
     TaskRequeued,
     TaskSubmitted,
@@ -27,7 +28,7 @@ from domain.execution import METHODS, RunOptions
 from domain.identifiers import new_traceparent, uuid7
 from domain.labels import NO_LABELS, Labels, Priority
 from domain.log import Metadata
-from domain.payloads import Commitment
+from domain.payloads import Commitment, PayloadKind
 
 GOLDEN = sorted((Path(__file__).parent / "golden").glob("*.json"))
 
@@ -79,6 +80,7 @@ events: st.SearchStrategy[Event] = st.one_of(
     st.builds(TaskRequeued, st.integers(1), st.sampled_from(RequeueReason), texts),
     st.builds(ResultReproduced, distances, mappings, mappings),
     st.builds(ResultDiverged, distances, mappings, mappings, texts),
+    st.builds(TaskErased, st.lists(st.sampled_from(PayloadKind), unique=True).map(tuple)),
 )
 
 
@@ -159,6 +161,7 @@ def test_every_type_and_version_has_a_golden_file() -> None:
         ("TaskCancelled", 1, "[1]"),
         ("TaskCancelled", 1, "not json"),
         ("TaskRequeued", 1, '{"attempt": 1, "reason": "bored", "detail": ""}'),
+        ("TaskErased", 1, '{"contents": ["circuit", "diary"]}'),
         ("TaskSubmitted", 1, '{"options": {"shot": 1}, "circuit": {}, "parameters": null}'),
     ],
 )

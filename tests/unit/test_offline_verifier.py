@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from domain.errors import LogForked
 from domain.identifiers import uuid7
+from domain.payloads import PayloadKind
 from infrastructure.memory import MemoryStore
 from infrastructure.memory.contents import MemoryContents
 from infrastructure.memory.seals import MemorySeals
@@ -99,9 +100,31 @@ async def test_contents_are_handed_out_only_if_they_are_asked_for(log: Log) -> N
 async def test_what_was_erased_is_said_and_spoils_nothing(
     log: Log, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    log.store.payload_rows[log.task_id].pop("circuit")  # type: ignore[call-overload]
+    kept = await log.proof()
+    await tasks.erased(log.store, log.task_id)
+    await log.seal()
+    proof = await log.proof()
+    assert log.verify(proof) == 0
+    assert capsys.readouterr().out.splitlines()[-6:] == [
+        "  checkpoint over 15 events: signature is right",
+        "  4 events, 4 of them shown to be in the signed tree",
+        "  version 4 says that the contents were erased",
+        "  the circuit was erased; its event stays valid",
+        "  the result was erased; its event stays valid",
+        "OK: 4 events are what the log has signed.",
+    ]
+    proof["contents"] = kept["contents"]
+    assert log.verify(proof) == 1
+    assert "WRONG: the circuit is there, which version 4 erased" in capsys.readouterr().out
+
+
+async def test_contents_that_are_missing_without_an_event_are_named(
+    log: Log, capsys: pytest.CaptureFixture[str]
+) -> None:
+    del log.store.payload_rows[log.task_id][PayloadKind.CIRCUIT]
     assert log.verify(await log.proof()) == 0
-    assert "the circuit was erased; its event stays valid" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "the circuit is not there, and no event says why; its event stays valid" in said
 
 
 async def test_an_event_under_no_checkpoint_is_named(

@@ -16,6 +16,7 @@ from domain.events import (
     ResultReproduced,
     TaskCancelled,
     TaskCompleted,
+    TaskErased,
     TaskFailed,
     TaskRequeued,
     TaskSubmitted,
@@ -32,6 +33,7 @@ from domain.task import (
     Command,
     Compare,
     Complete,
+    Erase,
     Fail,
     GiveUp,
     Requeue,
@@ -46,6 +48,7 @@ from tests.support.tasks import EPOCH, metadata
 
 TASK_ID = uuid7()
 COMMITMENT = Payload(PayloadKind.CIRCUIT, b"qubit q;").commitment()
+ERASE = Erase((PayloadKind.CIRCUIT, PayloadKind.RESULT))
 SUBMIT = Submit(RunOptions(shots=7), COMMITMENT)
 
 attempts = st.integers(1, 4)
@@ -59,6 +62,7 @@ commands: st.SearchStrategy[Command] = st.one_of(
     st.builds(Cancel, st.just("not needed")),
     st.just(Compare(0.0, {}, {"seed": 1})),
     st.just(Compare(0.5, {}, {"seed": 1}, "other counts")),
+    st.just(Erase((PayloadKind.CIRCUIT,))),
 )
 
 
@@ -91,9 +95,11 @@ def test_no_sequence_of_commands_breaks_the_rules(sequence: list[Command]) -> No
         history.append(recorded)
         if before is not None and before.status.terminal:
             assert event.status is None, "a terminal status changed"
-            assert replace(task, version=0, last_event_id=TASK_ID) == replace(
-                before, version=0, last_event_id=TASK_ID
-            ), "a note changed more than the version"
+            assert not before.erased, "something followed the erasure"
+            noted = replace(before, version=task.version, last_event_id=task.last_event_id)
+            assert task == replace(noted, erased=isinstance(command, Erase)), (
+                "a note changed more than the version"
+            )
         assert task.version == len(history)
     assert fold(history) == task
     starts = [r.event for r in history if isinstance(r.event, ProcessingStarted)]
@@ -116,6 +122,7 @@ def test_no_event_is_accepted_where_no_command_could_have_put_it(
         TaskRequeued(1, RequeueReason.HANDED_BACK, "draining"),
         TaskRequeued(0, RequeueReason.DEAD_LETTERED, "rejected"),
         ResultReproduced(0.0, {}, {}),
+        TaskErased((PayloadKind.CIRCUIT,)),
     ]
     task: Task | None = None
     for command in sequence:
@@ -140,7 +147,9 @@ def test_no_event_is_accepted_where_no_command_could_have_put_it(
         return
     if event.status is None:
         assert task is not None
-        assert task.status is moved.status is Status.COMPLETED
+        assert task.status is moved.status
+        assert not task.erased
+        assert moved.status.terminal if moved.erased else moved.status is Status.COMPLETED
         return
     assert moved.status in allowed.get(None if task is None else task.status, set())
 
@@ -258,6 +267,25 @@ def test_a_task_completes_once_however_often_it_is_compared() -> None:
     assert (task.status, task.version) == (Status.COMPLETED, 5)
     with pytest.raises(InvalidEvent, match="cannot become completed"):
         evolve(task, record(task, TaskCompleted(1, COMMITMENT, {})))
+
+
+@pytest.mark.parametrize("run", [(SUBMIT,), (SUBMIT, Claim("a"))])
+def test_only_a_task_that_has_ended_can_be_erased(run: tuple[Command, ...]) -> None:
+    task = after(*run)
+    with pytest.raises(TransitionRefused, match="Erase refused"):
+        decide(task, ERASE)
+    with pytest.raises(InvalidEvent, match="cannot be erased"):
+        evolve(task, record(task, TaskErased((PayloadKind.CIRCUIT,))))
+
+
+@pytest.mark.parametrize("command", [ERASE, Compare(0.0, {}, {})])
+def test_nothing_follows_an_erasure(command: Command) -> None:
+    task = after(*COMPLETED, ERASE)
+    assert (task.status, task.version, task.erased) == (Status.COMPLETED, 4, True)
+    with pytest.raises(TransitionRefused, match="were erased"):
+        decide(task, command)
+    with pytest.raises(InvalidEvent, match="nothing may follow"):
+        evolve(task, record(task, decide(after(*COMPLETED), command)))
 
 
 def test_a_failure_keeps_its_place_in_the_circuit() -> None:

@@ -7,6 +7,7 @@ SELECT
     history.statuses, history.times, history.notes,
     result.body AS result, memory.body AS memory,
     ending.execution, ending.has_memory, ending.cancel_reason,
+    erasure.erased_at, erasure.erased,
     comparisons.types AS comparison_types, comparisons.schema_versions AS comparison_versions,
     comparisons.data AS comparison_data, comparisons.times AS comparison_times
 FROM unnest($1::uuid[], $2::text[]) AS asked (task_id, tenant)
@@ -38,6 +39,18 @@ LEFT JOIN LATERAL (
                        WHEN 'cancelled' THEN 'TaskCancelled'
                    END
 ) AS ending ON true
+LEFT JOIN LATERAL (
+    SELECT
+        recorded_at AS erased_at,
+        ARRAY(SELECT json_array_elements_text(data -> 'contents')) AS erased
+    FROM events
+    WHERE events.task_id = tasks.task_id
+        AND events.version = tasks.version
+        AND type = 'TaskErased'
+        -- Who has a result was not erased, and need not be asked.
+        AND result.body IS NULL
+        AND completed_at IS NOT NULL
+) AS erasure ON true
 LEFT JOIN LATERAL (
     SELECT
         array_agg(type ORDER BY version) AS types,
