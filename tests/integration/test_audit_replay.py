@@ -291,7 +291,9 @@ async def test_many_findings_are_counted_and_shown_if_asked_for(
         await tasks.submitted(world.log)
     await world.forger.do("UPDATE tasks SET shots = 7")
     assert run() == 1
-    assert f"CHANGED PROJECTION: {len(LIVES) - 10} more (--all shows them)" in capsys.readouterr().out
+    assert (
+        f"CHANGED PROJECTION: {len(LIVES) - 10} more (--all shows them)" in capsys.readouterr().out
+    )
     assert run("--all") == 1
     assert capsys.readouterr().out.count("tasks.shots is 7") == len(LIVES) + 10
 

@@ -71,6 +71,10 @@ class Client:
             f"/tasks/{task_id}/cancel", json={"reason": reason}, headers=headers
         )
 
+    async def erase(self, task_id: str, **headers: str) -> httpx2.Response:
+        """Ask for a task's contents to be erased."""
+        return await self._http.delete(f"/tasks/{task_id}", headers=headers)
+
     async def get(self, path: str) -> httpx2.Response:
         """Read any path."""
         return await self._http.get(path)
