@@ -11,7 +11,7 @@ from starlette.types import Receive, Scope, Send
 
 from domain.contents import contents_of
 from domain.errors import OutcomeUnknown
-from domain.log import Append, Appended, Metadata
+from domain.log import Append, Appended
 from domain.ports import Appender, EventLog
 from domain.seals import Contents
 from domain.task import Erase, Task, decide
@@ -66,7 +66,7 @@ class EraseEndpoint:
     ) -> None:
         """Append the erasure, unless it is there already."""
         while True:
-            events, task = await load_task(self._log, task_id, deadline.left())
+            events, task = await load_task(self._log, task_id, caller.tenant, deadline.left())
             if task.erased:
                 return
             if not task.status.terminal:
@@ -76,9 +76,7 @@ class EraseEndpoint:
                 task_id,
                 task.version,
                 decide(task, Erase(contents)),
-                Metadata(
-                    task.metadata.correlation_id, traceparent, caller.actor, task.last_event_id
-                ),
+                task.metadata.followed_by(caller.actor, task.last_event_id, traceparent),
             )
             try:
                 result = await self._appender.append(append, deadline.left())

@@ -34,12 +34,12 @@ async def within(seconds: float, reading: Awaitable[T]) -> T:
 
 
 async def load_task(
-    log: EventLog, task_id: UUID, seconds: float
+    log: EventLog, task_id: UUID, tenant: str, seconds: float
 ) -> tuple[Sequence[RecordedEvent], Task]:
-    """Return a task's events, and the task as they make it.
+    """Return the events of a tenant's task, and the task as they make it.
 
     Raises:
-        Problem: 404, there is no such task; 500, its events cannot be read.
+        Problem: 404, the tenant has no such task; 500, its events cannot be read.
         StoreUnavailable: the log cannot be read in time.
     """
     stream = await within(seconds, log.stream(task_id))
@@ -48,7 +48,7 @@ async def load_task(
         task = fold(events)
     except InvalidEvent as error:
         raise unreadable_history(task_id, error) from error
-    if task is None:
+    if task is None or task.metadata.tenant != tenant:
         raise no_such_task(task_id)
     return events, task
 

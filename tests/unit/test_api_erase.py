@@ -115,12 +115,6 @@ async def test_an_unknown_task_is_not_found(api: InProcessApi) -> None:
     assert bad_fields(await api.http.delete("/tasks/not-an-id")) == ["task_id"]
 
 
-async def test_what_else_is_possible_there_is_said(api: InProcessApi) -> None:
-    answer = await api.http.put(f"/tasks/{uuid4()}")
-    assert problem(answer, 405)["detail"].endswith("Use one of: DELETE, GET, HEAD, OPTIONS.")
-    assert answer.headers["allow"] == "DELETE, GET, HEAD, OPTIONS"
-
-
 async def test_the_retry_of_a_cancellation_is_answered_after_the_erasure(
     api: InProcessApi,
 ) -> None:
