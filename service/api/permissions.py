@@ -38,6 +38,7 @@ _SUBMIT_OR_ADMIN: Final = Needed(frozenset({Scope.SUBMIT, Scope.ADMIN}))
 _READ: Final = Needed(frozenset({Scope.READ}))
 _READ_OR_AUDIT: Final = Needed(frozenset({Scope.READ, Scope.AUDIT}))
 _AUDIT: Final = Needed(frozenset({Scope.AUDIT}))
+_MANAGE: Final = Needed(frozenset({Scope.ADMIN}))
 _OPERATE: Final = Needed(frozenset({Scope.ADMIN}), every_tenant=True)
 _NOTHING: Final = None
 """Not even a key: the answer tells nothing about any task."""
@@ -45,6 +46,7 @@ _NOTHING: Final = None
 NEEDED: Final[Mapping[tuple[str, str], Needed | None]] = {
     ("POST", "/tasks"): _SUBMIT,
     ("GET", "/tasks/{task_id}"): _READ,
+    ("DELETE", "/tasks/{task_id}"): _MANAGE,
     ("POST", "/tasks/{task_id}/cancel"): _SUBMIT_OR_ADMIN,
     ("GET", "/tasks/{task_id}/events"): _READ_OR_AUDIT,
     ("GET", "/tasks/{task_id}/proof"): _READ_OR_AUDIT,
