@@ -94,7 +94,7 @@ class CancelEndpoint:
             left = give_up_at - asyncio.get_running_loop().time()
             if left <= 0:
                 raise StoreUnavailable("the task moved on again and again")
-            events, task = await load_task(self._log, task_id, caller.tenant, left)
+            events, task = await load_task(self._log, task_id, caller.sees, left)
             if _is_repeated(events, event_id, reason):
                 # The first request may have got no further than this.
                 self._stop_run(events)

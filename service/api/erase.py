@@ -66,7 +66,7 @@ class EraseEndpoint:
     ) -> None:
         """Append the erasure, unless it is there already."""
         while True:
-            events, task = await load_task(self._log, task_id, caller.tenant, deadline.left())
+            events, task = await load_task(self._log, task_id, caller.sees, deadline.left())
             if task.erased:
                 return
             if not task.status.terminal:

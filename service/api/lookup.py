@@ -34,21 +34,24 @@ async def within(seconds: float, reading: Awaitable[T]) -> T:
 
 
 async def load_task(
-    log: EventLog, task_id: UUID, tenant: str, seconds: float
+    log: EventLog, task_id: UUID, tenant: str | None, seconds: float
 ) -> tuple[Sequence[RecordedEvent], Task]:
-    """Return the events of a tenant's task, and the task as they make it.
+    """Return a task's events, and the task as they make it.
+
+    Args:
+        tenant: to whom the tasks of others are unknown; `None` for whoever sees all.
 
     Raises:
-        Problem: 404, the tenant has no such task; 500, its events cannot be read.
+        Problem: 404, there is no such task; 500, its events cannot be read.
         StoreUnavailable: the log cannot be read in time.
     """
-    stream = await within(seconds, log.stream(task_id))
+    stream = await within(seconds, log.stream(task_id, tenant))
     try:
         events = tuple(map(recorded, stream))
         task = fold(events)
     except InvalidEvent as error:
         raise unreadable_history(task_id, error) from error
-    if task is None or task.metadata.tenant != tenant:
+    if task is None:
         raise no_such_task(task_id)
     return events, task
 
