@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -293,6 +294,22 @@ async def test_what_the_key_does_not_permit_is_named() -> None:
         assert "scope submit; yours has read" in document["detail"]
         assert answer.headers["www-authenticate"].endswith('scope="submit"')
         assert not api.store.streams
+
+
+async def test_each_operation_wants_a_key_with_its_scope() -> None:
+    keys = MemoryKeys()
+    all_tenants = {scope: bearer(keys.add("*", scope)) for scope in Scope}
+    async with guarded_api(keys) as api:
+        for (method, path), needed in NEEDED.items():
+            asked = re.sub(r"{\w+}", UNKNOWN_TASK, path)
+            without = await api.http.request(method, asked)
+            assert (without.status_code == 401) == (needed is not None), path
+            for scope, header in all_tenants.items():
+                answer = await api.http.request(method, asked, headers=header)
+                permitted = needed is None or scope in needed.scopes
+                assert (answer.status_code == 403) == (not permitted), (path, scope)
+                assert answer.status_code != 405, f"there is no {method} {path}"
+                assert "no-such-path" not in answer.text, f"there is no {path}"
 
 
 async def test_events_name_the_key_that_caused_them() -> None:
