@@ -41,6 +41,7 @@ class Order:
         ids: a file with one task id a line: look at random ones. Without it, tasks are submitted.
         connections: requests at the same time.
         first: number of the first submission; each has a circuit text of its own.
+        key: shown with every request, if there is one.
     """
 
     port: int
@@ -49,6 +50,7 @@ class Order:
     ids: str | None = None
     connections: int = 32
     first: int = 0
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,32 +160,36 @@ class _Connection(asyncio.Protocol):
             self._transport.write(request)
 
 
-def post(body: bytes) -> bytes:
+def post(body: bytes, key: str = "") -> bytes:
     """Return a submission as bytes."""
     return (
         b"POST /tasks HTTP/1.1\r\nhost: bench\r\nuser-agent: bench\r\naccept: */*\r\n"
-        b"content-type: application/json\r\ncontent-length: %d\r\n\r\n%s"
-    ) % (len(body), body)
+        b"%scontent-type: application/json\r\ncontent-length: %d\r\n\r\n%s"
+    ) % (_shown(key), len(body), body)
 
 
-def get(task_id: str) -> bytes:
+def get(task_id: str, key: str = "") -> bytes:
     """Return a status request as bytes."""
     return (
-        b"GET /tasks/%s HTTP/1.1\r\nhost: bench\r\nuser-agent: bench\r\naccept: */*\r\n\r\n"
-    ) % task_id.encode()
+        b"GET /tasks/%s HTTP/1.1\r\nhost: bench\r\nuser-agent: bench\r\naccept: */*\r\n%s\r\n"
+    ) % (task_id.encode(), _shown(key))
+
+
+def _shown(key: str) -> bytes:
+    return b"authorization: Bearer %s\r\n" % key.encode() if key else b""
 
 
 def _requests(order: Order) -> tuple[Iterator[bytes], bytes]:
     """Return the requests and the status that each is answered with."""
     make: Callable[[int], bytes]
     if order.ids is None:
-        parts = post(bell_body(0)).split(str(_NUMBERS).encode())
+        parts = post(bell_body(0), order.key).split(str(_NUMBERS).encode())
         made, status = (lambda number: (b"%d" % (_NUMBERS + number)).join(parts)), b"202 "
         make = made
     else:
         ids = Path(order.ids).read_text().split()
         choose = random.Random(order.first)
-        make, status = (lambda _number: get(choose.choice(ids))), b"200 "
+        make, status = (lambda _number: get(choose.choice(ids), order.key)), b"200 "
     numbers = (
         itertools.count(order.first)
         if order.count is None

@@ -28,6 +28,9 @@ PREFIX: Final = "ketlog_"
 EVERY_TENANT: Final = "*"
 """The tenant of the operator's keys: they look at all tenants and submit for none."""
 
+ID_PLACE: Final = slice(7, 19)
+"""Where the id is in a key."""
+
 _SECRET_BYTES = 32
 _ID_CHARACTERS = 12
 _SECRET_CHARACTERS = 43

@@ -20,7 +20,7 @@ from typing import Final
 import structlog
 
 from domain.errors import StoreUnavailable
-from domain.keys import FoundKey, InvalidKey, Keys, is_key, key_id_of
+from domain.keys import ID_PLACE, FoundKey, InvalidKey, Keys, is_key, key_id_of
 from service.api.caller import Caller
 from service.api.problems import FieldProblem, Problem
 from service.api.token_buckets import TokenBuckets
@@ -45,6 +45,7 @@ _log = structlog.get_logger(__name__)
 class _Known:
     """A key that was looked up; times in seconds of the monotonic clock."""
 
+    key_id: str
     digest: bytes
     caller: Caller
     revoked: bool
@@ -72,7 +73,7 @@ class Authentication:
         self._keys = keys
         self._deadline = deadline_seconds
         self._clock = clock
-        self._known: OrderedDict[str, _Known] = OrderedDict()
+        self._known: OrderedDict[bytes, _Known] = OrderedDict()
         self._looking: dict[str, asyncio.Task[_Known | None]] = {}
         self._turn = asyncio.Semaphore(LOOK_UPS)
         self._failures = TokenBuckets(FAILURES_PER_SECOND, FAILURES_AT_ONCE)
@@ -89,23 +90,29 @@ class Authentication:
             StoreUnavailable: the key is not known and cannot be looked up now.
         """
         text = _bearer(headers)
+        known = self._known.get(text[ID_PLACE])
+        if known is None or known.good_until <= self._clock() or not is_key(text, known.digest):
+            known = await self._examine(text, client)
+        if known.revoked:
+            raise self._refused(client, "The key was revoked.", known.key_id)
+        if known.expires_at <= self._clock():
+            raise self._refused(client, "The key has expired.", known.key_id)
+        return known.caller
+
+    async def _examine(self, text: bytes, client: str) -> _Known:
+        """Return what is known of a key that was not seen lately."""
         try:
             key_id = key_id_of(text)
         except InvalidKey as error:
             raise self._refused(client, f"The key {error}.") from None
-        now = self._clock()
-        known = self._known.get(key_id)
+        known = self._known.get(text[ID_PLACE])
         if known is None:
             self._check_failures(client)
-        if known is None or known.good_until <= now:
+        if known is None or known.good_until <= self._clock():
             known = await self._look_up(key_id)
         if known is None or not is_key(text, known.digest):
             raise self._refused(client, "The key is not known here.", key_id)
-        if known.revoked:
-            raise self._refused(client, "The key was revoked.", key_id)
-        if known.expires_at <= self._clock():
-            raise self._refused(client, "The key has expired.", key_id)
-        return known.caller
+        return known
 
     async def _look_up(self, key_id: str) -> _Known | None:
         """Ask the database, once for all requests that want to know this at the same time."""
@@ -124,7 +131,8 @@ class Authentication:
             done.exception()  # whoever waits gets it; it is no fault when nobody does any more
 
     async def _find(self, key_id: str) -> _Known | None:
-        before = self._known.get(key_id)
+        name = key_id.encode("ascii")
+        before = self._known.get(name)
         try:
             async with asyncio.timeout(self._deadline), self._turn:
                 found = await self._keys.find(key_id)
@@ -135,11 +143,11 @@ class Authentication:
             known = replace(before, good_until=now + RETRY_SECONDS)
         else:
             if found is None:
-                self._known.pop(key_id, None)
+                self._known.pop(name, None)
                 return None
             known = _known(found, self._clock())
-        self._known[key_id] = known
-        self._known.move_to_end(key_id)
+        self._known[name] = known
+        self._known.move_to_end(name)
         if len(self._known) > MOST_KEYS:
             self._known.popitem(last=False)
         return known
@@ -185,6 +193,7 @@ def _bearer(headers: Mapping[bytes, bytes]) -> bytes:
 def _known(found: FoundKey, now: float) -> _Known:
     key, seconds_left = found
     return _Known(
+        key_id=key.key_id,
         digest=key.digest,
         caller=Caller(key.tenant, f"key:{key.key_id}", key.scopes, key.limits),
         revoked=key.revoked_at is not None,

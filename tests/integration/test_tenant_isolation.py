@@ -118,6 +118,7 @@ OPERATIONS: Mapping[str, Asked] = {
         bodies=(None, {"reason": "mine now"}),
         headers=({}, {"Idempotency-Key": IDEMPOTENCY_KEY}),
     ),
+    "eraseTask": OfOneThing(),
     "getTaskEvents": OfOneThing(queries=("", "?after=1", "?limit=1"), headers=({}, LINES)),
     "getProof": OfOneThing(queries=("", "?contents=true")),
     "getEvents": OfMany(
@@ -143,13 +144,13 @@ async def world(database_url: str) -> AsyncIterator[Tenants]:
 
 
 def operations(document: Mapping[str, Any]) -> Sequence[tuple[str, str, str]]:
-    """Operation id, method and path of each operation; what changes something comes last."""
+    """Operation id, method and path of each operation; what ends things comes last."""
     found = [
         (operation["operationId"], method.upper(), path)
         for path, item in document["paths"].items()
         for method, operation in item.items()
     ]
-    return sorted(found, key=lambda each: each[1] != "GET")
+    return sorted(found, key=lambda each: ("GET", "POST", "DELETE").index(each[1]))
 
 
 async def test_another_tenant_learns_nothing_by_any_operation(world: Tenants) -> None:

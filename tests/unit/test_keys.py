@@ -5,6 +5,7 @@ import re
 import pytest
 
 from domain.keys import (
+    ID_PLACE,
     InvalidKey,
     Scope,
     check_scopes,
@@ -21,6 +22,7 @@ def test_a_key_can_be_recognised_by_its_looks() -> None:
     assert re.fullmatch(r"ketlog_[a-z2-7]{12}_[0-9A-Za-z]{49}", key.text)
     assert key_id_of(key.text.encode()) == key.key_id
     assert key.text.startswith(f"ketlog_{key.key_id}_")
+    assert key.text[ID_PLACE] == key.key_id
 
 
 def test_what_is_stored_is_a_digest_that_fits_this_key_alone() -> None:
