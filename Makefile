@@ -201,10 +201,11 @@ lock: setup ## Pin the dependencies of pyproject.toml anew, with hashes
 	  --all-extras pyproject.toml -o requirements-dev.lock
 
 .PHONY: bench bench-table profile
-bench: setup ## Measure every row beside its baseline (ONLY=submit,status for some, QUICK=1 for a look)
-	@$(PYTHON) -m bench $(if $(ONLY),--only "$(ONLY)") $(if $(QUICK),--quick)
+bench: setup ## Measure every row beside its baseline (ONLY=submit,status for some, ONLY=peers, QUICK=1)
+	@$(PYTHON) -m $(if $(filter peers,$(ONLY)),bench.peers,bench $(if $(ONLY),--only "$(ONLY)")) $(if $(QUICK),--quick)
 bench-table: setup ## Put the figures of the last run into docs/performance.md
 	@$(PYTHON) -m bench --write-table
+	@$(PYTHON) -m bench.peers --write-table
 profile: setup ## Show where the time of a row goes: ONLY=submit (QUICK=1 for shorter turns)
 	@$(PYTHON) -m bench.profile --only "$(or $(ONLY),$(error which one? make profile ONLY=submit))" $(if $(QUICK),--quick)
 

@@ -29,12 +29,17 @@ class ProcessorTime:
         read: dict[str, float] = {}
         for name, pid in self._pids.items():
             own = _seconds(pid)
-            whole = own + sum(map(_seconds, descendants(pid)))
+            whole = tree_seconds(pid)
             if name == "worker":
                 read |= {"worker": own, "simulators": whole - own}
             else:
                 read[name] = whole
         return read
+
+
+def tree_seconds(pid: int) -> float:
+    """Return the processor seconds of a process and of all that it has started."""
+    return _seconds(pid) + sum(map(_seconds, descendants(pid)))
 
 
 def _seconds(pid: int) -> float:

@@ -117,8 +117,15 @@ class Servers:
 
     @property
     def rabbitmq_pid(self) -> int:
-        """Process id of the broker."""
-        return int(self.manage("GET", "/api/nodes")[0]["os_pid"])
+        """Process id of the broker; its statistics come some seconds after its start."""
+        node: dict[str, Any] = {}
+
+        def known() -> bool:
+            node.update(self.manage("GET", "/api/nodes")[0])
+            return "os_pid" in node
+
+        wait_until(known, what="RabbitMQ's statistics", timeout=START_SECONDS, interval=0.2)
+        return int(node["os_pid"])
 
     def facts(self) -> dict[str, str]:
         """Return the servers' versions and what makes commits durable."""
@@ -144,11 +151,15 @@ class Servers:
         apply_migrations(dsn)
         if not broker:
             return Installation(self, name, dsn, f"amqp://guest:guest@{LOOPBACK}:{free_port()}/")
+        return Installation(self, name, dsn, self.vhost(name))
+
+    def vhost(self, name: str) -> str:
+        """Make an empty vhost; returns its URL."""
         everything = {"configure": ".*", "write": ".*", "read": ".*"}
         self.manage("PUT", f"/api/vhosts/{name}")
         user = quote(self.rabbitmq.user, safe="")
         self.manage("PUT", f"/api/permissions/{name}/{user}", everything)
-        return Installation(self, name, dsn, self.rabbitmq.vhost_url(name))
+        return self.rabbitmq.vhost_url(name)
 
     @contextmanager
     def process(self, name: str, module: str, environment: Mapping[str, str]) -> Iterator[int]:

@@ -33,7 +33,11 @@ def lines(figures: Sequence[Figure]) -> list[tuple[str, ...]]:
 
 def plain(figures: Sequence[Figure]) -> str:
     """Return the table for a terminal."""
-    rows = [_HEAD, *lines(figures)]
+    return columns([_HEAD, *lines(figures)])
+
+
+def columns(rows: Sequence[Sequence[str]]) -> str:
+    """Return cells below each other."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
@@ -55,14 +59,18 @@ def write_page(results: Path) -> None:
     stored.sort(key=lambda one: one["order"])
     parts = []
     for machine, figures in _by_machine(stored):
-        parts.append(f"{_measured(machine)}\n\n{markdown(figures)}")
-    text = PAGE.read_text(encoding="utf-8")
-    head, _, rest = text.partition(BEGIN)
-    _, found, tail = rest.partition(END)
+        parts.append(f"{measured(machine)}\n\n{markdown(figures)}")
+    put_between(BEGIN, END, "\n\n".join(parts))
+
+
+def put_between(begin: str, end: str, body: str, page: Path = PAGE) -> None:
+    """Replace what is between two markers of a page."""
+    text = page.read_text(encoding="utf-8")
+    head, _, rest = text.partition(begin)
+    _, found, tail = rest.partition(end)
     if not found:
-        raise SystemExit(f"ketlog: {PAGE} has lost its markers: put them back")
-    body = "\n\n".join(parts)
-    PAGE.write_text(f"{head}{BEGIN}\n\n{body}\n\n{END}{tail}", encoding="utf-8")
+        raise SystemExit(f"ketlog: {page} has lost its markers: put them back")
+    page.write_text(f"{head}{begin}\n\n{body}\n\n{end}{tail}", encoding="utf-8")
 
 
 def _by_machine(
@@ -79,7 +87,8 @@ def _by_machine(
     return list(groups.values())
 
 
-def _measured(machine: Mapping[str, Any]) -> str:
+def measured(machine: Mapping[str, Any]) -> str:
+    """Say when, where and of what figures were taken."""
     quick = "A quick look, not a measurement. " if machine["quick"] else ""
     return (
         f"{quick}Measured on {machine['measured_at'][:10]} at commit {machine['commit']}: "

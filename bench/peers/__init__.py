@@ -1,0 +1,1 @@
+"""ketlog beside other queues that do the same job: `python -m bench.peers`."""
