@@ -13,6 +13,10 @@
     │   └── OutcomeUnknown     the connection broke during the commit and time ran out
     ├── BrokerUnavailable      RabbitMQ cannot be reached or does not take messages
     │   └── BrokerBlocked      it asks not to publish: it lacks memory or disk
+    ├── InspectionRefused      a question about a circuit has no answer now
+    │   ├── InspectorAway      nobody is there who could answer
+    │   ├── InspectorBusy      too many questions wait already
+    │   └── InspectionTooLong  the circuit takes longer to look at than one may
     └── SimulatorDied          a simulator child ended by itself while it ran a circuit
 
 A lost compare-and-set is no error: it is the `Conflict` value of `domain.log`.
@@ -69,6 +73,22 @@ class BrokerUnavailable(KetlogError):
 
 class BrokerBlocked(BrokerUnavailable):
     """RabbitMQ has raised an alarm and takes no messages until it has memory and disk again."""
+
+
+class InspectionRefused(KetlogError):
+    """A question about a circuit has no answer now; nothing is wrong with the circuit."""
+
+
+class InspectorAway(InspectionRefused):
+    """Nobody is there who could answer: no worker, or no way to one."""
+
+
+class InspectorBusy(InspectionRefused):
+    """Too many questions about circuits wait already."""
+
+
+class InspectionTooLong(InspectionRefused):
+    """A question about a circuit was not answered within the time that it may take."""
 
 
 class SimulatorDied(KetlogError):

@@ -79,6 +79,7 @@ class Settings(BaseSettings):
     log_format: Literal["auto", "json", "console"] = "auto"
     shutdown_grace_seconds: float = Field(default=20.0, gt=0)
     max_attempts: int = Field(default=DEFAULT_MAX_ATTEMPTS, ge=1)
+    check_seconds: float = Field(default=10.0, gt=0, le=60)
     metrics_host: str = "127.0.0.1"
     metrics_port: int = Field(default=0, ge=0, le=65535)
     otel_sdk_disabled: bool = False

@@ -1,6 +1,7 @@
 """The simulator process: reads circuits from its pipe, runs them, answers.
 
 Started by the pool as `python -m infrastructure.quantum.child`; see `frames` for the language.
+Processes that do something else with circuits begin in the same way, with an engine of their own.
 """
 
 import json
@@ -10,16 +11,15 @@ import select
 import signal
 import socket
 import sys
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
 
 from infrastructure.quantum import sandbox
 from infrastructure.quantum.frames import (
     TICKET_BYTES,
     FrameBuffer,
     frame,
-    outcome_to_json,
     read_tickets,
-    request_from_json,
 )
 from infrastructure.quantum.limits import EngineLimits
 
@@ -27,8 +27,41 @@ _READ_BYTES = 1 << 18
 _MIB = 1024 * 1024
 
 
+class Engine(Protocol):
+    """What a process does with circuits.
+
+    Attributes:
+        memory_mb: MiB that one answer may take beyond what is in use after the start.
+        peak: the process's memory meter.
+    """
+
+    memory_mb: int
+    peak: sandbox.PeakMemory
+
+    @property
+    def code(self) -> tuple[str, ...]:
+        """Files of the libraries that may still be read while it works."""
+        ...
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What the parent may want to know about this process."""
+        ...
+
+    def warm_up(self) -> None:
+        """Load and fill everything that a first answer would wait for."""
+        ...
+
+    def answer(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the answer to a request; whatever is wrong with a circuit is part of it."""
+        ...
+
+
+MakeEngine = Callable[[EngineLimits], Engine]
+
+
 class ParentGone(Exception):
-    """The pool closed its end."""
+    """The parent closed its end."""
 
 
 class Inbox:
@@ -71,52 +104,65 @@ class Inbox:
         self._waiting += self._frames.feed(data)
 
 
-def main(connection_fd: int, tickets_fd: int, parent: int, limits: EngineLimits) -> None:
-    """Start up, then serve until the pool is gone."""
+def main(make: MakeEngine) -> None:
+    """Start up, then serve until the parent is gone."""
+    _, connection_fd, tickets_fd, parent, limits = sys.argv
+    _serve(
+        make,
+        int(connection_fd),
+        int(tickets_fd),
+        int(parent),
+        EngineLimits.from_json(json.loads(limits)),
+    )
+
+
+def _serve(
+    make: MakeEngine, connection_fd: int, tickets_fd: int, parent: int, limits: EngineLimits
+) -> None:
     sandbox.tie_to_parent(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.umask(0o077)
     connection = socket.socket(fileno=connection_fd)
     try:
-        runner = _start(parent, limits)
-        ready = frame({"ready": runner.facts})
+        engine = _start(make, parent, limits)
+        ready = frame({"ready": engine.facts})
     except Exception as error:
         connection.sendall(frame({"failed": f"{type(error).__name__}: {error}"}))
         raise
     connection.sendall(ready)
     inbox = Inbox(connection, tickets_fd)
-    peak = runner.peak
+    peak = engine.peak
     while True:
         try:
             message = inbox.next()
         except ParentGone:
             return
         sandbox.limit_processor_time(limits.simulator_cpu_seconds)
-        outcome = runner.run(request_from_json(message["request"]))
+        outcome = engine.answer(message["request"])
         retires = _too_fat(peak, limits)
-        answer = {
-            "token": message["token"],
-            "outcome": outcome_to_json(outcome),
-            "peak": peak.highest(),
-        }
+        answer = {"token": message["token"], "outcome": outcome, "peak": peak.highest()}
         connection.sendall(frame({**answer, "retires": True} if retires else answer))
         if retires:
             _wait_for_the_end(connection)
             return
 
 
-def _start(parent: int, limits: EngineLimits) -> Any:
-    from infrastructure.quantum.runner import Runner  # noqa: PLC0415 - tied to the parent first
-
+def _start(make: MakeEngine, parent: int, limits: EngineLimits) -> Engine:
     sandbox.be_the_first_to_go()
     logging.disable(logging.CRITICAL)
-    runner = Runner(limits, sandbox.loop_guard)
-    runner.warm_up()
+    engine = make(limits)
+    engine.warm_up()
     sandbox.freeze_imports()
-    sandbox.give_up_privileges(code=(__file__, os.__file__, json.__file__, *runner.code))
+    sandbox.give_up_privileges(code=(__file__, os.__file__, json.__file__, *engine.code))
     sandbox.tie_to_parent(parent)
-    sandbox.limit_resources(limits.simulator_memory_mb, limits.simulator_threads)
-    return runner
+    sandbox.limit_resources(engine.memory_mb, limits.simulator_threads)
+    return engine
+
+
+def _simulator(limits: EngineLimits) -> Engine:
+    from infrastructure.quantum.runner import Runner  # noqa: PLC0415 - tied to the parent first
+
+    return Runner(limits, sandbox.loop_guard)
 
 
 def _too_fat(peak: sandbox.PeakMemory, limits: EngineLimits) -> bool:
@@ -133,5 +179,4 @@ def _wait_for_the_end(connection: socket.socket) -> None:
 
 
 if __name__ == "__main__":
-    _, _connection, _tickets, _parent, _limits = sys.argv
-    main(int(_connection), int(_tickets), int(_parent), EngineLimits.from_json(json.loads(_limits)))
+    main(_simulator)

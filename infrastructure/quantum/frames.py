@@ -15,8 +15,6 @@ import struct
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from domain.execution import RunFailed, RunOptions, RunOutcome, RunRequest, RunSucceeded
-
 _LENGTH = struct.Struct(">I")
 _TICKET = struct.Struct(">Q")
 TICKET_BYTES = _TICKET.size
@@ -81,51 +79,3 @@ def _message(body: bytes) -> dict[str, Any]:
     if not isinstance(message, dict):
         raise FrameError("A frame holds no JSON object.")
     return message
-
-
-def request_to_json(request: RunRequest) -> dict[str, Any]:
-    """A run request as a JSON-compatible mapping."""
-    options = request.options
-    return {
-        "circuit": request.circuit,
-        "parameters": dict(request.parameters),
-        "options": {
-            "shots": options.shots,
-            "seed": options.seed,
-            "method": options.method,
-            "memory": options.memory,
-            "timeout_seconds": options.timeout_seconds,
-            "measure_all": options.measure_all,
-        },
-    }
-
-
-def request_from_json(value: Mapping[str, Any]) -> RunRequest:
-    """Rebuild a run request from `request_to_json`."""
-    return RunRequest(value["circuit"], RunOptions(**value["options"]), value["parameters"])
-
-
-def outcome_to_json(outcome: RunOutcome) -> dict[str, Any]:
-    """The outcome of a run as a JSON-compatible mapping."""
-    if isinstance(outcome, RunFailed):
-        return {
-            "code": outcome.code,
-            "message": outcome.message,
-            "line": outcome.line,
-            "column": outcome.column,
-        }
-    return {
-        "counts": outcome.counts,
-        "memory": outcome.memory,
-        "execution": outcome.execution,
-    }
-
-
-def outcome_from_json(value: Mapping[str, Any]) -> RunOutcome:
-    """Rebuild the outcome of a run from `outcome_to_json`."""
-    if "code" in value:
-        return RunFailed(value["code"], value["message"], value["line"], value["column"])
-    memory = value["memory"]
-    return RunSucceeded(
-        value["counts"], None if memory is None else tuple(memory), value["execution"]
-    )

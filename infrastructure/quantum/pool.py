@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from domain.execution import RunFailed, RunOutcome, RunRequest
-from infrastructure.quantum.frames import outcome_from_json
+from domain.run_json import outcome_from_json
 from infrastructure.quantum.job import Job, JobState, PoolClosed, SimulatorDied
 from infrastructure.quantum.limits import EngineLimits
 from infrastructure.quantum.nursery import Nursery

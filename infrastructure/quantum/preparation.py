@@ -11,7 +11,7 @@ from infrastructure.quantum import provenance
 from infrastructure.quantum.limits import EngineLimits
 from infrastructure.quantum.outcomes import register_sizes
 from infrastructure.quantum.plan import Plan, make_plan
-from infrastructure.quantum.qasm import ProgramLimits, compile_program
+from infrastructure.quantum.qasm import Program, ProgramLimits, compile_program
 from infrastructure.quantum.sampling import GENERATOR
 
 _KEPT = 64
@@ -26,6 +26,7 @@ class Prepared:
     Attributes:
         plan: what to simulate.
         registers: bits of each classical register of the outcome.
+        names: the names of these registers. They are the client's words, so no event holds them.
         record: the part of the execution record that is known before the run.
         parse_seconds: time the front end took.
         compile_seconds: time the choice of a method and the translation took.
@@ -33,6 +34,7 @@ class Prepared:
 
     plan: Plan
     registers: tuple[int, ...]
+    names: tuple[str, ...]
     record: dict[str, Any]
     parse_seconds: float
     compile_seconds: float
@@ -73,15 +75,19 @@ class Preparation:
                 self._kept.popitem(last=False)
         return prepared
 
+    def compile(self, request: RunRequest) -> Program:
+        """Unroll a request's circuit; raises `ProgramError`."""
+        return compile_program(
+            request.circuit,
+            parameters=request.parameters,
+            measure_all=request.options.measure_all,
+            limits=self._program_limits,
+        )
+
     def _prepare(self, request: RunRequest) -> Prepared:
         options = request.options
         begun = time.perf_counter()
-        program = compile_program(
-            request.circuit,
-            parameters=request.parameters,
-            measure_all=options.measure_all,
-            limits=self._program_limits,
-        )
+        program = self.compile(request)
         parsed = time.perf_counter()
         plan = make_plan(program, options.method, self._limits)
         planned = time.perf_counter()
@@ -99,4 +105,5 @@ class Preparation:
             "estimated_memory_bytes": plan.choice.memory_bytes,
         }
         registers = register_sizes(program.circuit, program.scratch_bits)
-        return Prepared(plan, registers, record, parsed - begun, planned - parsed)
+        names = tuple(register.name for register in program.circuit.cregs[: len(registers)])
+        return Prepared(plan, registers, names, record, parsed - begun, planned - parsed)

@@ -42,6 +42,9 @@ class Reason(StrEnum):
     TIMEOUT = "timeout"
     """The run took more wall-clock time than its limit."""
 
+    TOO_LARGE_TO_DRAW = "too_large_to_draw"
+    """The circuit has more wires or operations than are drawn; it may run all the same."""
+
     CANCELLED = "cancelled"
     """The run was cancelled."""
 

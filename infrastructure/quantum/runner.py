@@ -1,9 +1,8 @@
 """Runs one circuit: compile, choose, simulate, count. Lives in the simulator process."""
 
 import secrets
-import sys
 import time
-import traceback
+from collections.abc import Mapping
 from contextlib import nullcontext
 from typing import Any
 
@@ -11,15 +10,15 @@ import numpy as np
 import qiskit
 import qiskit_aer
 
-from domain.execution import MAX_SEED, RunFailed, RunOptions, RunOutcome, RunRequest, RunSucceeded
+from domain.execution import MAX_SEED, RunOptions, RunOutcome, RunRequest, RunSucceeded
+from domain.run_json import outcome_to_json, request_from_json
 from infrastructure.quantum import provenance
 from infrastructure.quantum.aer import Aer
 from infrastructure.quantum.checks import check_options
 from infrastructure.quantum.counting import Counter, LoopGuard
+from infrastructure.quantum.failure import or_failure
 from infrastructure.quantum.limits import EngineLimits
 from infrastructure.quantum.preparation import Preparation, Prepared
-from infrastructure.quantum.qasm import ProgramError
-from infrastructure.quantum.refusal import Reason, Refused
 from infrastructure.quantum.sandbox import PeakMemory
 
 _SEED_BITS = MAX_SEED.bit_length()
@@ -30,11 +29,13 @@ class Runner:
 
     Attributes:
         peak: the process's memory meter.
+        memory_mb: MiB that a run may use.
     """
 
     def __init__(self, limits: EngineLimits, loop_guard: LoopGuard = nullcontext) -> None:
         self._loop_guard = loop_guard
         self.peak = PeakMemory()
+        self.memory_mb = limits.simulator_memory_mb
         self._limits = limits
         self._preparation = Preparation(limits)
         self._aer = Aer(limits)
@@ -49,24 +50,18 @@ class Runner:
         """What the pool may want to know about this process."""
         return {"versions": dict(provenance.versions()), "cpu": provenance.architecture()}
 
+    def answer(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Run a circuit as it came through the pipe."""
+        return outcome_to_json(self.run(request_from_json(request)))
+
     def run(self, request: RunRequest) -> RunOutcome:
         """Run a circuit. Whatever is wrong with it comes back as a `RunFailed`."""
         self.peak.begin()
-        try:
-            return self._run(request)
-        except ProgramError as error:
-            return RunFailed(str(error.code), error.message, error.line, error.column)
-        except Refused as refused:
-            return RunFailed(str(refused.code), refused.message)
-        except MemoryError:
-            return self._out_of_memory()
-        except RecursionError:
-            return RunFailed(
-                str(Reason.TOO_DEEPLY_NESTED), "The program is nested too deeply. Flatten it."
-            )
-        except Exception as error:  # noqa: BLE001 - a fault costs this run, not the process
-            traceback.print_exc(file=sys.stderr)
-            return RunFailed(str(Reason.ENGINE_ERROR), _describe(error))
+        return or_failure(
+            lambda: self._run(request),
+            f"The run needs more than the {self.memory_mb} MiB that it may use."
+            " Use a smaller circuit or fewer shots.",
+        )
 
     def warm_up(self) -> None:
         """Load and fill everything that a first run would wait for."""
@@ -110,18 +105,6 @@ class Runner:
                 "run": round(seconds, 6),
             },
         }
-
-    def _out_of_memory(self) -> RunFailed:
-        return RunFailed(
-            str(Reason.TOO_MUCH_MEMORY),
-            f"The run needs more than the {self._limits.simulator_memory_mb} MiB that it may use."
-            " Use a smaller circuit or fewer shots.",
-        )
-
-
-def _describe(error: Exception) -> str:
-    first_line = str(error).strip().splitlines()[0] if str(error).strip() else "no message"
-    return f"The engine failed: {type(error).__name__}: {first_line[:300]}"
 
 
 _WARM_UP = (

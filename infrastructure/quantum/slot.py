@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable
 
 from domain.execution import RunOutcome
-from infrastructure.quantum.frames import request_to_json
+from domain.run_json import request_to_json
 from infrastructure.quantum.job import Job, JobState
 from infrastructure.quantum.process import SimulatorProcess
 

@@ -13,9 +13,11 @@ from infrastructure.postgres.event_log import PostgresEventLog
 from infrastructure.postgres.leases import PostgresLeases
 from infrastructure.postgres.notifications import CancelNotices, OutboxNotifier
 from infrastructure.postgres.traces import PostgresTraces
+from infrastructure.quantum.inspection import InspectionProcess
 from infrastructure.quantum.limits import InvalidLimitError
 from infrastructure.quantum.pool import EngineLimits, SimulatorDied, SimulatorPool
 from infrastructure.rabbitmq.consumer import Consumer
+from infrastructure.rabbitmq.inspection_server import InspectionServer
 from infrastructure.settings import SettingsError, WorkerSettings, read_settings
 from infrastructure.shutdown import leave_after
 from infrastructure.telemetry.exposition import MetricsServer
@@ -52,6 +54,7 @@ async def _work(settings: WorkerSettings, limits: EngineLimits) -> int:
     notifier = OutboxNotifier(settings.database_url, f"{name} notifier")
     pool = SimulatorPool(settings.worker_slots, limits)
     source = Consumer(settings.rabbitmq_url, name)
+    inspector = InspectionProcess(limits, seconds=settings.check_seconds)
     worker = Worker(
         settings,
         Adapters(
@@ -67,6 +70,7 @@ async def _work(settings: WorkerSettings, limits: EngineLimits) -> int:
             tracing=make_tracing(
                 "ketlog-worker", settings.worker_id, settings, PostgresTraces(database)
             ),
+            inspections=InspectionServer(settings.rabbitmq_url, f"{name} checks", inspector),
         ),
     )
     pool.on_capacity = worker.wake
@@ -77,6 +81,7 @@ async def _work(settings: WorkerSettings, limits: EngineLimits) -> int:
     budget = Budget.of(settings.shutdown_grace_seconds, asyncio.get_running_loop().time())
     leave_after(settings.shutdown_grace_seconds)
     await worker.stop(budget)
+    await inspector.close()
     await shown.close()
     await notifier.close()
     await database.close(grace_seconds=1.0)

@@ -59,6 +59,14 @@ class CancelNotices(Protocol):
         ...
 
 
+class Inspections(Protocol):
+    """See `infrastructure.rabbitmq.inspection_server.InspectionServer`."""
+
+    async def run(self) -> None:
+        """Answer questions about circuits until cancelled."""
+        ...
+
+
 class Simulators(Protocol):
     """See `infrastructure.quantum.pool.SimulatorPool`."""
 

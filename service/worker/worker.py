@@ -23,7 +23,7 @@ from service.worker.drain import Budget, drain
 from service.worker.intake import Intake
 from service.worker.leases import LeaseRenewal
 from service.worker.patience import Patience
-from service.worker.ports import CancelNotices, DeliverySource, Simulators
+from service.worker.ports import CancelNotices, DeliverySource, Inspections, Simulators
 from service.worker.runs import Runs
 from service.worker.spans import AttemptSpans
 
@@ -41,6 +41,7 @@ class Adapters:
         wake_relay: called when a task is pending again, for the relay not to find out by polling.
         tracing: makes the spans of attempts.
         cancel_notices: says which tasks were cancelled; without, their leases tell.
+        inspections: answers questions about circuits beside the tasks.
     """
 
     event_log: EventLog
@@ -51,6 +52,7 @@ class Adapters:
     simulators: Simulators
     tracing: Tracing = NO_TRACING
     cancel_notices: CancelNotices | None = None
+    inspections: Inspections | None = None
 
 
 class Worker:
@@ -125,6 +127,8 @@ class Worker:
             _loop("cancellations", lambda: self._cancellations.run(self._renewal.hasten)),
             _loop("pulse", self._pulse),
         ]
+        if self._adapters.inspections is not None:
+            self._loops.append(_loop("inspections", self._adapters.inspections.run))
         await self.intake.start()
         log.info(
             "Worker ready",

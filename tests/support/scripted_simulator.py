@@ -12,8 +12,9 @@ import socket
 import sys
 
 from domain.execution import RunFailed
+from domain.run_json import outcome_to_json
 from infrastructure.quantum.child import Inbox, ParentGone
-from infrastructure.quantum.frames import frame, outcome_to_json
+from infrastructure.quantum.frames import frame
 from infrastructure.quantum.limits import EngineLimits
 from infrastructure.quantum.sandbox import tie_to_parent
 

@@ -5,15 +5,22 @@ from typing import Any
 import pytest
 
 from domain.execution import RunFailed, RunOptions, RunRequest, RunSucceeded
+from domain.inspection import CircuitDrawing, CircuitReport, Inspection, InspectionAnswer
+from domain.run_json import (
+    answer_from_json,
+    answer_to_json,
+    inspection_from_json,
+    inspection_to_json,
+    outcome_from_json,
+    outcome_to_json,
+    request_from_json,
+    request_to_json,
+)
 from infrastructure.quantum.frames import (
     FrameBuffer,
     FrameError,
     frame,
-    outcome_from_json,
-    outcome_to_json,
     read_tickets,
-    request_from_json,
-    request_to_json,
     ticket,
 )
 
@@ -61,3 +68,20 @@ def test_a_request_survives_the_way() -> None:
 def test_an_outcome_survives_the_way(outcome: RunSucceeded | RunFailed) -> None:
     (message,) = FrameBuffer().feed(frame(outcome_to_json(outcome)))
     assert outcome_from_json(message) == outcome
+
+
+def test_a_question_about_a_circuit_survives_the_way() -> None:
+    asked = Inspection("drawing", RunRequest("OPENQASM 3;", RunOptions(9), {"theta": 0.5}))
+    (message,) = FrameBuffer().feed(frame(inspection_to_json(asked)))
+    assert inspection_from_json(message) == asked
+    with pytest.raises(ValueError, match="unknown kind"):
+        inspection_from_json({**message, "kind": "something else"})
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [CircuitReport({"qubits": 2}), CircuitDrawing("q: ┤ H ├"), RunFailed("parse_error", "no", 1)],
+)
+def test_an_answer_about_a_circuit_survives_the_way(answer: InspectionAnswer) -> None:
+    (message,) = FrameBuffer().feed(frame(answer_to_json(answer)))
+    assert answer_from_json(message) == answer
