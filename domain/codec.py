@@ -71,6 +71,14 @@ def decode(type_name: str, schema_version: int, data: str) -> Event:
         raise InvalidEvent(f"{type_name} has data of another shape: {error!r}") from error
 
 
+def decode_submission(type_name: str, schema_version: int, data: str) -> TaskSubmitted:
+    """Read a task's first event; raises `InvalidEvent` as `decode` does, and for any other type."""
+    event = decode(type_name, schema_version, data)
+    if not isinstance(event, TaskSubmitted):
+        raise InvalidEvent(f"a task begins with its submission and not with {type_name}")
+    return event
+
+
 def newest_fields(type_name: str, schema_version: int, data: str) -> Data:
     """Return an event's data in the form of its type's newest schema version.
 

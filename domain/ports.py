@@ -3,11 +3,12 @@
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
+from domain.events import TaskSubmitted
 from domain.labels import NO_LABELS, Labels
 from domain.log import (
     Append,
@@ -101,6 +102,7 @@ class TaskView:
         erased: what was erased: all contents of the task or, without an erasure on record, which of
             `result` and `memory` there was and is no more.
         erased_at: when the task was erased.
+        head_hash: hash of the task's last event; empty in an answer about the past.
     """
 
     task_id: UUID
@@ -124,6 +126,29 @@ class TaskView:
     tenant: str = ""
     labels: Labels = NO_LABELS
     erased_at: datetime | None = None
+    head_hash: bytes = field(default=b"", compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCircuit:
+    """What was submitted to be run.
+
+    Attributes:
+        submission: the event of the submission; it commits to the rest.
+        circuit: the text in UTF-8, exactly as stored; `None` once it was erased.
+        parameters: the parameters as JSON text; `None` without any, and once they were erased.
+    """
+
+    submission: TaskSubmitted
+    circuit: bytes | None
+    parameters: bytes | None
+
+    @property
+    def erased(self) -> bool:
+        """Whether some of it was erased."""
+        return self.circuit is None or (
+            self.parameters is None and self.submission.parameters is not None
+        )
 
 
 class TaskQueries(Protocol):
@@ -134,6 +159,22 @@ class TaskQueries(Protocol):
 
         Args:
             tenant: to whom the tasks of others are unknown; `None` for whoever sees all.
+        """
+        ...
+
+
+class CircuitQueries(Protocol):
+    """Reads what was submitted."""
+
+    async def circuit(self, task_id: UUID, tenant: str | None = None) -> StoredCircuit | None:
+        """Return what a task was submitted with, or `None` for an unknown id.
+
+        Args:
+            tenant: to whom the tasks of others are unknown; `None` for whoever sees all.
+
+        Raises:
+            StoreUnavailable: it cannot be read now.
+            InvalidEvent: its submission cannot be read.
         """
         ...
 

@@ -100,11 +100,16 @@ def change_of(event: Event) -> Change:  # noqa: PLR0911 - one for each type of e
 
 def error_message(failure: TaskFailed) -> str:
     """Return the sentence a user reads: the reason and, where known, its place in the circuit."""
-    if failure.line is None:
-        return failure.message
-    if failure.column is None:
-        return f"line {failure.line}: {failure.message}"
-    return f"line {failure.line}, column {failure.column}: {failure.message}"
+    return error_message_at(failure.message, failure.line, failure.column)
+
+
+def error_message_at(message: str, line: int | None, column: int | None) -> str:
+    """Return a message with its place in the circuit, as far as that is known."""
+    if line is None:
+        return message
+    if column is None:
+        return f"line {line}: {message}"
+    return f"line {line}, column {column}: {message}"
 
 
 def status_history(events: tuple[RecordedEvent, ...]) -> list[StatusEntry]:

@@ -160,6 +160,7 @@ class MemoryStore:
             labels=row.labels,
             erased=erased(erasure, completion, contents),
             erased_at=None if erasure is None else erasure.recorded_at,
+            head_hash=self.streams[task_id][-1].hash,
         )
 
     async def choose(self, window: int) -> list[OutboxRow]:

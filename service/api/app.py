@@ -6,8 +6,9 @@ from datetime import timedelta
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
 
+from domain.inspection import CircuitInspector
 from domain.keys import Keys
-from domain.ports import Appender, EventLog, HistoryQueries, TaskQueries
+from domain.ports import Appender, CircuitQueries, EventLog, HistoryQueries, TaskQueries
 from domain.seals import Contents, Seals
 from infrastructure.settings import ApiSettings
 from infrastructure.telemetry.tracing import NO_TRACING, Tracing
@@ -17,6 +18,8 @@ from service.api.authentication import Authentication
 from service.api.backlog import Backlog
 from service.api.body import BodyLimits
 from service.api.cancel import CancelEndpoint, OnCancelled
+from service.api.check import CheckEndpoint
+from service.api.circuit import CircuitEndpoint
 from service.api.correlation import Correlation
 from service.api.cors import Cors
 from service.api.erase import EraseEndpoint
@@ -30,6 +33,7 @@ from service.api.openapi import openapi_endpoint
 from service.api.permissions import close_to_strangers
 from service.api.proof import ProofEndpoint
 from service.api.rate_limit import RateLimit
+from service.api.result import ResultEndpoint
 from service.api.security_headers import SecurityHeaders
 from service.api.tasks import StatusEndpoint, SubmitEndpoint
 from service.api.telemetry import Telemetry, show_metrics
@@ -51,6 +55,7 @@ class Adapters:
     """What the API works with, as ports.
 
     Attributes:
+        inspector: answers questions about circuits.
         backlog: judges whether one more task may wait; `None` where any number may.
         on_cancelled: see `CancelEndpoint`.
         keys: where keys are looked up; `None` where nobody has to show one.
@@ -59,11 +64,13 @@ class Adapters:
     appender: Appender
     log: EventLog
     queries: TaskQueries
+    circuits: CircuitQueries
     history: HistoryQueries
     seals: Seals
     contents: Contents
     database: DatabaseState
     broker: QueueState
+    inspector: CircuitInspector
     backlog: Backlog | None = None
     on_cancelled: OnCancelled = lambda _worker_id, _task_id: None
     keys: Keys | None = None
@@ -83,13 +90,14 @@ def create_app(
         tracing: makes the spans of requests; none without it.
     """
     model = limited_submission(settings.max_shots, settings.max_circuit_bytes)
+    limits = BodyLimits.for_circuits(settings.max_circuit_bytes)
     admission = Admission(settings.max_requests_in_flight)
     submit = SubmitEndpoint(
         adapters.appender,
         adapters.log,
         admission,
         model,
-        BodyLimits.for_circuits(settings.max_circuit_bytes),
+        limits,
         deadline_seconds=settings.request_deadline_seconds,
         furthest_start=timedelta(days=settings.max_days_ahead),
         needs_broker=adapters.broker if settings.broker_down_policy == "reject" else None,
@@ -118,11 +126,19 @@ def create_app(
         admission,
         deadline_seconds=settings.request_deadline_seconds,
     )
+    check = CheckEndpoint(adapters.inspector, admission, model, limits)
+    circuit = CircuitEndpoint(
+        adapters.circuits, adapters.inspector, admission, deadline_seconds=deadline
+    )
+    result = ResultEndpoint(adapters.queries, admission, deadline_seconds=deadline)
     with_keys = adapters.keys is not None
     router = Router(
         [
+            Route("/circuits:check", check, methods=["POST"]),
             Route("/tasks", submit, methods=["POST"]),
             methods("/tasks/{task_id}", {"GET": status, "DELETE": erase}),
+            Route("/tasks/{task_id}/circuit", circuit, methods=["GET"]),
+            Route("/tasks/{task_id}/result", result, methods=["GET"]),
             Route("/tasks/{task_id}/cancel", cancel, methods=["POST"]),
             Route("/tasks/{task_id}/events", task_events, methods=["GET"]),
             Route("/tasks/{task_id}/proof", proof, methods=["GET"]),

@@ -39,6 +39,16 @@ from service.api.openapi_audit import (
 from service.api.openapi_cancel import CANCEL_PATHS, CANCEL_PROBLEMS
 from service.api.openapi_erase import ERASE, ERASE_PROBLEMS
 from service.api.openapi_parts import COMMON_PARAMETERS, LOOKUP_PROBLEMS, Json, json_content, ref
+from service.api.openapi_reading import (
+    NOT_MODIFIED,
+    READING_HEADERS,
+    READING_MODELS,
+    READING_PARAMETERS,
+    READING_PATHS,
+    READING_PROBLEMS,
+    READING_WITH_ABSENT_FIELDS,
+    RETRIED_PROBLEMS,
+)
 from service.api.openapi_security import with_security
 from service.api.problems import MEDIA_TYPE
 
@@ -75,6 +85,7 @@ def openapi_document(submission: type[SubmitTask]) -> Json:
         "paths": {
             "/tasks": {"post": _submit()},
             "/tasks/{task_id}": {"get": _status(), "delete": ERASE},
+            **READING_PATHS,
             **CANCEL_PATHS,
             **AUDIT_PATHS,
             "/health": {"get": _health()},
@@ -84,8 +95,8 @@ def openapi_document(submission: type[SubmitTask]) -> Json:
         "components": {
             "schemas": _schemas(submission),
             "responses": {name: _problem(name) for name in _PROBLEMS},
-            "headers": _HEADERS,
-            "parameters": _PARAMETERS | AUDIT_PARAMETERS,
+            "headers": _HEADERS | READING_HEADERS,
+            "parameters": _PARAMETERS | AUDIT_PARAMETERS | READING_PARAMETERS,
         },
     }
 
@@ -152,16 +163,21 @@ def _status() -> Json:
             ref("parameters", "TaskId"),
             ref("parameters", "Version"),
             ref("parameters", "AsOf"),
+            ref("parameters", "IfNoneMatch"),
             *COMMON_PARAMETERS,
         ],
         "responses": {
             "200": {
                 "description": "The task.",
-                "headers": {"X-Correlation-ID": ref("headers", "X-Correlation-ID")},
+                "headers": {
+                    "ETag": ref("headers", "ETag"),
+                    "X-Correlation-ID": ref("headers", "X-Correlation-ID"),
+                },
                 "content": json_content(
                     TaskStatus, PENDING | COMPLETED | FAILED | CANCELLED | ERASED
                 ),
             },
+            "304": NOT_MODIFIED,
             **LOOKUP_PROBLEMS,
         },
     }
@@ -209,7 +225,7 @@ def _schemas(submission: type[SubmitTask]) -> Json:
         (CancelTask, "validation"),
         (TaskSubmitted, "validation"),
         (TaskStatus, "validation"),
-        *((model, "validation") for model in AUDIT_MODELS),
+        *((model, "validation") for model in (*AUDIT_MODELS, *READING_MODELS)),
         (Health, "validation"),
         (Probe, "validation"),
         (ProblemDocument, "validation"),
@@ -220,7 +236,12 @@ def _schemas(submission: type[SubmitTask]) -> Json:
         if name not in {SubmitTask.__name__, CancelTask.__name__}:
             # Answers may get more fields one day; clients must not be told otherwise.
             definition.pop("additionalProperties", None)
-    for name in ("TaskStatus", "ProblemDocument", *ANSWERS_WITH_ABSENT_FIELDS):
+    for name in (
+        "TaskStatus",
+        *READING_WITH_ABSENT_FIELDS,
+        "ProblemDocument",
+        *ANSWERS_WITH_ABSENT_FIELDS,
+    ):
         # A field that may be absent has no value then: the models' placeholders are not defaults.
         for field in definitions[name]["properties"].values():
             field.pop("default", None)
@@ -230,7 +251,7 @@ def _schemas(submission: type[SubmitTask]) -> Json:
 def _problem(name: str) -> Json:
     description, examples = _PROBLEMS[name]
     headers = {"X-Correlation-ID": ref("headers", "X-Correlation-ID")}
-    if name in {"Unavailable", "TooManyRequests"}:
+    if name in _RETRIED:
         headers["Retry-After"] = ref("headers", "Retry-After")
     if name == "TooManyRequests":
         headers |= {name: ref("headers", name) for name in ("RateLimit", "RateLimit-Policy")}
@@ -243,7 +264,8 @@ def _problem(name: str) -> Json:
     }
 
 
-_PROBLEMS = PROBLEMS | CANCEL_PROBLEMS | ERASE_PROBLEMS
+_PROBLEMS = PROBLEMS | CANCEL_PROBLEMS | ERASE_PROBLEMS | READING_PROBLEMS
+_RETRIED = RETRIED_PROBLEMS | {"Unavailable", "TooManyRequests"}
 _PARAMETERS: Json = {
     "TaskId": {
         "name": "task_id",

@@ -73,6 +73,17 @@ def whole_number(lowest: int, highest: int) -> Callable[[str], int]:
     return parse
 
 
+def one_of(names: Collection[str]) -> Callable[[str], str]:
+    """Return a parser of one of these names."""
+
+    def parse(text: str) -> str:
+        if text not in names:
+            raise ValueError(f"is none of {', '.join(names)}")
+        return text
+
+    return parse
+
+
 def time(text: str) -> datetime:
     """Return an RFC 3339 time in UTC; raises `ValueError` saying what it must look like."""
     # A plus sign that the client did not escape arrives as a space.

@@ -44,9 +44,12 @@ _NOTHING: Final = None
 """Not even a key: the answer tells nothing about any task."""
 
 NEEDED: Final[Mapping[tuple[str, str], Needed | None]] = {
+    ("POST", "/circuits:check"): _SUBMIT,
     ("POST", "/tasks"): _SUBMIT,
     ("GET", "/tasks/{task_id}"): _READ,
     ("DELETE", "/tasks/{task_id}"): _MANAGE,
+    ("GET", "/tasks/{task_id}/circuit"): _READ,
+    ("GET", "/tasks/{task_id}/result"): _READ,
     ("POST", "/tasks/{task_id}/cancel"): _SUBMIT_OR_ADMIN,
     ("GET", "/tasks/{task_id}/events"): _READ_OR_AUDIT,
     ("GET", "/tasks/{task_id}/proof"): _READ_OR_AUDIT,

@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from domain.log import Append
 from infrastructure.group_commit import GroupCommit
+from infrastructure.postgres.circuits import PostgresCircuits
 from infrastructure.postgres.connect import Database
 from infrastructure.postgres.contents import PostgresContents
 from infrastructure.postgres.event_log import PostgresEventLog
@@ -18,6 +19,7 @@ from infrastructure.postgres.seals import PostgresSeals
 from infrastructure.postgres.task_queries import PostgresTaskQueries
 from infrastructure.postgres.traces import PostgresTraces
 from infrastructure.rabbitmq.alarm import AlarmProbe
+from infrastructure.rabbitmq.inspection_client import RemoteInspector
 from infrastructure.rabbitmq.probe import BrokerProbe
 from infrastructure.settings import ApiSettings
 from infrastructure.telemetry import metrics
@@ -60,6 +62,9 @@ class Runtime:
             on_failure=self._database_probe.doubt,
             spans=AppendSpans(self.tracing) if self.tracing.on else None,
         )
+        self._inspector = RemoteInspector(
+            settings.rabbitmq_url, f"{APPLICATION_NAME} checks", seconds=settings.check_seconds
+        )
         self._backlog = (
             Backlog(PostgresOutbox(self._database), settings.max_backlog)
             if settings.max_backlog
@@ -69,6 +74,7 @@ class Runtime:
             appender=self._commits,
             log=log,
             queries=PostgresTaskQueries(self._database),
+            circuits=PostgresCircuits(self._database),
             history=PostgresHistory(self._database),
             seals=PostgresSeals(self._database),
             contents=PostgresContents(self._database),
@@ -76,6 +82,7 @@ class Runtime:
             broker=self._queue_probe,
             backlog=self._backlog,
             on_cancelled=self._cancel_notifier.tell,
+            inspector=self._inspector,
             keys=PostgresKeys(self._database) if settings.auth == "keys" else None,
         )
 
@@ -86,6 +93,7 @@ class Runtime:
             stack.push_async_callback(self._database.close)
             stack.push_async_callback(self._notifier.close)
             stack.push_async_callback(self._cancel_notifier.close)
+            stack.push_async_callback(self._inspector.close)
             adapters = (
                 self._database_probe,
                 self._queue_probe,

@@ -8,7 +8,7 @@ from starlette.types import Receive, Scope, Send
 from domain.errors import OutcomeUnknown
 from domain.identifiers import task_id_for_key, uuid7
 from domain.log import Append, Appended, Metadata
-from domain.ports import Appender, EventLog, HistoryQueries, TaskQueries
+from domain.ports import Appender, EventLog, HistoryQueries, TaskQueries, TaskView
 from domain.task import Submit, decide
 from service.api.admission import Admission
 from service.api.answers import send_json, send_submitted, task_status
@@ -16,6 +16,7 @@ from service.api.backlog import Backlog
 from service.api.body import BodyLimits, declared_size, discard_body, read_body, require_json
 from service.api.caller import Caller, caller_of
 from service.api.correlation import RequestContext, context_of
+from service.api.entity_tags import entity_tag, is_known, send_entity, send_not_modified
 from service.api.guard import STORE_RETRY_SECONDS
 from service.api.health import QueueState
 from service.api.idempotency import first_submission, idempotency_key
@@ -185,7 +186,19 @@ class StatusEndpoint:
             self._admission.leave(0)
         if view is None:
             raise no_such_task(task_id)
-        await send_json(send, task_status(view))
+        if view.status.terminal and view.head_hash:
+            await _send_ended(view, context_of(scope).headers, send)
+        else:
+            await send_json(send, task_status(view))
+
+
+async def _send_ended(view: TaskView, headers: dict[bytes, bytes], send: Send) -> None:
+    """Answer with a task that changes seldom: the client may keep it, and ask whether it did."""
+    tag = entity_tag("task", view.head_hash.hex(), *view.erased)
+    if is_known(tag, headers):
+        await send_not_modified(send, tag)
+    else:
+        await send_entity(send, task_status(view), "application/json", tag)
 
 
 def _broker_unavailable() -> Problem:

@@ -2,17 +2,20 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
 import httpx2
 from starlette.types import ASGIApp
 
+from domain.errors import InspectionRefused, InspectorAway
+from domain.inspection import Inspection, InspectionAnswer
 from domain.keys import Keys
 from domain.log import Append
 from domain.ports import Appender, TaskQueries
 from infrastructure.group_commit import GroupCommit
+from infrastructure.memory.circuits import MemoryCircuits
 from infrastructure.memory.contents import MemoryContents
 from infrastructure.memory.history import MemoryHistory
 from infrastructure.memory.seals import MemorySeals
@@ -37,6 +40,28 @@ class FakeProbe:
 
 
 @dataclass
+class FakeInspector:
+    """A worker that says of every circuit what a test wants.
+
+    Attributes:
+        answer: what it says, or why it says nothing.
+        asked: the questions so far.
+    """
+
+    answer: InspectionAnswer | InspectionRefused = field(
+        default_factory=lambda: InspectorAway("no worker is there")
+    )
+    asked: list[Inspection] = field(default_factory=list)
+
+    async def inspect(self, inspection: Inspection) -> InspectionAnswer:
+        """See `domain.inspection.CircuitInspector.inspect`."""
+        self.asked.append(inspection)
+        if isinstance(self.answer, InspectionRefused):
+            raise self.answer
+        return self.answer
+
+
+@dataclass
 class InProcessApi:
     """An API without a socket, and what it stands on.
 
@@ -51,6 +76,7 @@ class InProcessApi:
     seals: MemorySeals
     database: FakeProbe
     broker: FakeProbe
+    inspector: FakeInspector
     health: Health
     committed: list[Sequence[Append]]
     stopped: list[tuple[str, UUID]]
@@ -99,7 +125,7 @@ async def in_process_api(
     stopped: list[tuple[str, UUID]] = []
     commits = GroupCommit(store, on_commit=committed.append)
     seals = MemorySeals(store)
-    database, broker = FakeProbe(), FakeProbe()
+    database, broker, inspector = FakeProbe(), FakeProbe(), FakeInspector()
     health = Health(database, broker)
     app = create_app(
         ApiSettings(**settings),
@@ -107,11 +133,13 @@ async def in_process_api(
             appender=appender or commits,
             log=store,
             queries=queries or store,
+            circuits=MemoryCircuits(store),
             history=MemoryHistory(store),
             seals=seals,
             contents=MemoryContents(store),
             database=database,
             broker=broker,
+            inspector=inspector,
             backlog=backlog,
             on_cancelled=lambda worker_id, task_id: stopped.append((worker_id, task_id)),
             keys=keys,
@@ -121,7 +149,9 @@ async def in_process_api(
     await commits.start()
     transport = httpx2.ASGITransport(app=app)
     async with httpx2.AsyncClient(transport=transport, base_url="http://api") as http:
-        yield InProcessApi(app, http, store, seals, database, broker, health, committed, stopped)
+        yield InProcessApi(
+            app, http, store, seals, database, broker, inspector, health, committed, stopped
+        )
     await commits.close()
 
 

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 
 import pytest
 
-from domain.ports import EventLog, Leases, Outbox, Pauses, TaskQueries
+from domain.ports import CircuitQueries, EventLog, Leases, Outbox, Pauses, TaskQueries
 from infrastructure.memory import MemoryStore
+from infrastructure.memory.circuits import MemoryCircuits
+from infrastructure.postgres.circuits import PostgresCircuits
 from infrastructure.postgres.connect import Database
 from infrastructure.postgres.event_log import PostgresEventLog
 from infrastructure.postgres.leases import PostgresLeases
@@ -22,13 +24,14 @@ class Store:
     outbox: Outbox
     leases: Leases
     pauses: Pauses
+    circuits: CircuitQueries
 
 
 @pytest.fixture(params=["memory", "postgres"])
 async def store(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
     if request.param == "memory":
         twin = MemoryStore()
-        yield Store(twin, twin, twin, twin, twin)
+        yield Store(twin, twin, twin, twin, twin, MemoryCircuits(twin))
         return
     dsn = request.getfixturevalue("database_url")
     database = Database(dsn, size=8, application_name="conformance")
@@ -38,5 +41,6 @@ async def store(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
         PostgresOutbox(database),
         PostgresLeases(database),
         PostgresPauses(database),
+        PostgresCircuits(database),
     )
     await database.close()

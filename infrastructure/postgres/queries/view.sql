@@ -3,7 +3,7 @@
 SELECT
     tasks.task_id, tasks.version, current_status, shots, attempt, correlation_id,
     submitted_at, started_at, completed_at, error_code, error_message, tasks.tenant, labels,
-    asked.tenant AS asked_tenant,
+    asked.tenant AS asked_tenant, head_hash,
     history.statuses, history.times, history.notes,
     result.body AS result, memory.body AS memory,
     ending.execution, ending.has_memory, ending.cancel_reason,
