@@ -50,11 +50,12 @@ coverage-floor:
 	@$(PYTHON) -m coverage report --format=total --fail-under=95 --include='infrastructure/*' --omit='$(NOT_FOLLOWED)'
 
 .PHONY: check
-check: setup ## Formatting, linting, types and import rules
+check: setup ## Formatting, linting, types, import rules, and vulnerabilities of dependencies
 	@$(PYTHON) -m ruff format --check .
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) -m mypy
 	@$(VENV)/bin/lint-imports
+	@$(PYTHON) .ci/audit_dependencies.py requirements.lock requirements-dev.lock
 
 .PHONY: help
 help: ## Show this list
@@ -198,7 +199,7 @@ lock: setup ## Pin the dependencies of pyproject.toml anew, with hashes
 	@$(VENV)/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
 	  pyproject.toml -o requirements.lock
 	@$(VENV)/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
-	  --all-extras pyproject.toml -o requirements-dev.lock
+	  --no-emit-package pip --all-extras pyproject.toml -o requirements-dev.lock
 
 .PHONY: bench bench-table profile
 bench: setup ## Measure every row beside its baseline (ONLY=submit,status for some, ONLY=peers, QUICK=1)

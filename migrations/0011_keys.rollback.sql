@@ -10,5 +10,6 @@ BEGIN
 END;
 $$;
 
+DROP INDEX outbox_of_tenant;
 DROP TABLE tenant_limits;
 DROP TABLE api_keys;

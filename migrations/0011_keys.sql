@@ -29,5 +29,8 @@ CREATE TABLE tenant_limits (
 
 COMMENT ON TABLE tenant_limits IS 'Quotas of single tenants.';
 
+-- So that the waiting tasks of one tenant are counted without looking at those of others.
+CREATE INDEX outbox_of_tenant ON outbox (tenant) WHERE tenant <> '';
+
 -- Only the owner makes keys: a process that is taken over cannot give itself one.
 GRANT SELECT ON api_keys, tenant_limits TO ketlog_app;

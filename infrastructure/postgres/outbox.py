@@ -1,6 +1,6 @@
 """The outbox in PostgreSQL."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from domain.ports import Dispatched, OutboxRow
 from infrastructure.postgres.connect import Database
@@ -38,6 +38,18 @@ class PostgresOutbox:
         async with self._database.connection() as connection:
             count: int = await connection.fetchval(statement("count_pending"), most)
         return count
+
+    async def pending_of(self, most: Mapping[str, int]) -> dict[str, int]:
+        """Return how many tasks of each tenant no worker has claimed, up to the number given.
+
+        Raises:
+            StoreUnavailable: they cannot be counted now.
+        """
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(
+                statement("count_pending_of_tenants"), list(most), list(most.values())
+            )
+        return {row["tenant"]: row["pending"] for row in rows}
 
     async def _update(self, name: str, argument: list[int] | None) -> int:
         async with self._database.connection() as connection:

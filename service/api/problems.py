@@ -99,6 +99,8 @@ def plain_answer(problem: Problem, headers: Sequence[tuple[bytes, bytes]]) -> by
         *(b"%s: %s" % header for header in headers),
         b"content-type: " + MEDIA_TYPE.encode(),
         b"content-length: %d" % len(body),
+        b"cache-control: no-store",
+        b"x-content-type-options: nosniff",
         *(f"{name}: {value}".encode("ascii") for name, value in problem.headers.items()),
         b"x-correlation-id: " + correlation_id.encode("ascii"),
         b"connection: close",

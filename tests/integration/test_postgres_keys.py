@@ -12,8 +12,12 @@ from domain.errors import StoreUnavailable
 from domain.keys import Scope, TenantLimits, is_key, key_id_of
 from infrastructure.postgres import migrate
 from infrastructure.postgres.connect import Database
+from infrastructure.postgres.event_log import PostgresEventLog
 from infrastructure.postgres.keys import PostgresKeys, key_ring
+from infrastructure.postgres.outbox import PostgresOutbox
+from infrastructure.postgres.statements import statement
 from service.operate.__main__ import main
+from tests.support import tasks
 
 Operate = Callable[..., tuple[str, str]]
 
@@ -131,7 +135,7 @@ def test_a_tenant_gets_limits_of_its_own_and_loses_them(
 
 async def test_a_process_looks_keys_up_and_makes_none(database: Database) -> None:
     assert await PostgresKeys(database).find("aaaaaaaaaaaa") is None
-    for statement in (
+    for refused in (
         "INSERT INTO api_keys (key_id, digest, tenant, name, scopes) "
         "VALUES ('aaaaaaaaaaaa', sha256('x'), 'physics', '', ARRAY['admin'])",
         "UPDATE api_keys SET revoked_at = NULL",
@@ -140,7 +144,26 @@ async def test_a_process_looks_keys_up_and_makes_none(database: Database) -> Non
     ):
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             async with database.connection() as connection:
-                await connection.execute(statement)
+                await connection.execute(refused)
+
+
+async def test_the_waiting_tasks_of_each_tenant_are_counted_up_to_its_limit(
+    database: Database,
+) -> None:
+    log, outbox = PostgresEventLog(database), PostgresOutbox(database)
+    for tenant in ("physics", "physics", "chemistry", "", "physics"):
+        append = tasks.submission(tenant=tenant)
+        await tasks.put(log, append)
+    await tasks.put(log, tasks.claim(await tasks.load(log, append.task_id)))
+    asked = {"physics": 10, "chemistry": 10, "nobody": 10, "": 10}
+    found = await outbox.pending_of(asked)
+    assert found == {"physics": 2, "chemistry": 1, "nobody": 0, "": 0}
+    assert await outbox.pending_of({"physics": 1}) == {"physics": 1}
+    async with database.connection() as connection:
+        plan = await connection.fetch(
+            "EXPLAIN " + statement("count_pending_of_tenants"), list(asked), list(asked.values())
+        )
+    assert "outbox_of_tenant" in "\n".join(line for (line,) in plan)
 
 
 async def test_an_owner_that_cannot_be_reached_is_said_to_be_away() -> None:
