@@ -73,7 +73,7 @@ class NativeStack:
             with step(f"api, relay, {workers} worker{'s' if workers > 1 else ''}"):
                 self._supervisor.start(["api", "relay", *programs.worker_names(workers)])
                 wait_for_health(
-                    self._problems, timeout=_HEALTHY_WITHIN_SECONDS, give_up=self._failed_process
+                    self._problems, timeout=_HEALTHY_WITHIN_SECONDS, give_up=self._failures()
                 )
             self._folders.write_env(
                 {
@@ -164,7 +164,7 @@ class NativeStack:
             self._prepare(*self._servers(), workers)
             self._supervisor.start(programs.worker_names(workers))
             wait_for_health(
-                self._problems, timeout=_HEALTHY_WITHIN_SECONDS, give_up=self._failed_process
+                self._problems, timeout=_HEALTHY_WITHIN_SECONDS, give_up=self._failures()
             )
 
     def psql(self, arguments: Sequence[str]) -> int:
@@ -286,12 +286,24 @@ class NativeStack:
             ),
         ]
 
-    def _failed_process(self) -> str | None:
-        """Which process ended at once when it was started, with the end of its log."""
-        for state in self._supervisor.states():
-            if state.state in {"BACKOFF", "FATAL"}:
-                return f"{state.name} ended while it started\n{self._tail(state.name)}"
-        return None
+    def _failures(self) -> Callable[[], str | None]:
+        """Return a function that says which process ended after it was started, and its last lines.
+
+        The supervisor takes a process that lived for a second for one that runs; where the machine
+        is busy, a process may need longer than that to find out that it cannot start.
+        """
+        seen: dict[str, int] = {}
+
+        def failed() -> str | None:
+            for state in self._supervisor.states():
+                gone = state.name in seen and seen[state.name] != state.pid
+                if gone or state.state in {"BACKOFF", "FATAL"}:
+                    return f"{state.name} ended while it started\n{self._tail(state.name)}"
+                if state.pid:
+                    seen[state.name] = state.pid
+            return None
+
+        return failed
 
     def _tail(self, name: str) -> str:
         log = self._supervisor.log_file(name)
