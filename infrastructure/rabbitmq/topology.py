@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import structlog
 from aiormq.channel import Channel
 from aiormq.exceptions import ChannelNotFoundEntity, ChannelPreconditionFailed
+from pamqp.common import FieldValue
 
 from domain.errors import BrokerUnavailable
 from infrastructure.rabbitmq.link import Link, answered
@@ -64,6 +65,22 @@ class Topology:
                 log.info("Declared the task queue, which was not there", queue=QUEUE)
 
 
+def queue_arguments() -> dict[str, FieldValue]:
+    """Return what the task queue is declared with."""
+    return {
+        "x-queue-type": "quorum",
+        "x-delivery-limit": DELIVERY_LIMIT,
+        "x-dead-letter-exchange": DEAD_EXCHANGE,
+        "x-dead-letter-routing-key": DEAD_QUEUE,
+        "x-overflow": "reject-publish",
+    }
+
+
+def dead_queue_arguments() -> dict[str, FieldValue]:
+    """Return what the dead-letter queue is declared with."""
+    return {"x-queue-type": "quorum", "x-delivery-limit": UNLIMITED_DELIVERIES}
+
+
 async def depth(link: Link, queue: str = QUEUE) -> Depth | None:
     """Return a queue's depth, or `None` when there is no such queue; raises `BrokerUnavailable`.
 
@@ -100,21 +117,7 @@ async def _declare_all(link: Link) -> None:
 async def _declare_on(channel: Channel) -> None:
     for exchange in (DEAD_EXCHANGE, EXCHANGE):
         await channel.exchange_declare(exchange, exchange_type="direct", durable=True)
-    await channel.queue_declare(
-        DEAD_QUEUE,
-        durable=True,
-        arguments={"x-queue-type": "quorum", "x-delivery-limit": UNLIMITED_DELIVERIES},
-    )
+    await channel.queue_declare(DEAD_QUEUE, durable=True, arguments=dead_queue_arguments())
     await channel.queue_bind(DEAD_QUEUE, DEAD_EXCHANGE, routing_key=DEAD_QUEUE)
-    await channel.queue_declare(
-        QUEUE,
-        durable=True,
-        arguments={
-            "x-queue-type": "quorum",
-            "x-delivery-limit": DELIVERY_LIMIT,
-            "x-dead-letter-exchange": DEAD_EXCHANGE,
-            "x-dead-letter-routing-key": DEAD_QUEUE,
-            "x-overflow": "reject-publish",
-        },
-    )
+    await channel.queue_declare(QUEUE, durable=True, arguments=queue_arguments())
     await channel.queue_bind(QUEUE, EXCHANGE, routing_key=QUEUE)

@@ -14,6 +14,7 @@ from infrastructure.settings import ApiSettings
 from infrastructure.telemetry.tracing import NO_TRACING, Tracing
 from service.api import docs
 from service.api.admission import Admission
+from service.api.asyncapi import asyncapi
 from service.api.authentication import Authentication
 from service.api.backlog import Backlog
 from service.api.body import BodyLimits
@@ -148,6 +149,7 @@ def create_app(
             Route("/readyz", _Endpoint(health.ready), methods=["GET"]),
             Route("/metrics", _Endpoint(show_metrics), methods=["GET"]),
             Route("/openapi.json", openapi_endpoint(model, keys=with_keys), methods=["GET"]),
+            Route("/asyncapi.json", asyncapi, methods=["GET"]),
             *docs.routes(),
         ],
         redirect_slashes=False,

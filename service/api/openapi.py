@@ -38,6 +38,7 @@ from service.api.openapi_audit import (
 )
 from service.api.openapi_cancel import CANCEL_PATHS, CANCEL_PROBLEMS
 from service.api.openapi_erase import ERASE, ERASE_PROBLEMS
+from service.api.openapi_links import with_links
 from service.api.openapi_parts import COMMON_PARAMETERS, LOOKUP_PROBLEMS, Json, json_content, ref
 from service.api.openapi_reading import (
     NOT_MODIFIED,
@@ -67,6 +68,10 @@ def openapi_document(submission: type[SubmitTask]) -> Json:
     Args:
         submission: the model that validates bodies, with this installation's limits.
     """
+    return with_links(_unlinked(submission))
+
+
+def _unlinked(submission: type[SubmitTask]) -> Json:
     return {
         "openapi": "3.1.0",
         "info": {

@@ -59,6 +59,7 @@ NEEDED: Final[Mapping[tuple[str, str], Needed | None]] = {
     ("GET", "/livez"): _NOTHING,
     ("GET", "/readyz"): _NOTHING,
     ("GET", "/openapi.json"): _NOTHING,
+    ("GET", "/asyncapi.json"): _NOTHING,
     ("GET", "/"): _NOTHING,
     ("GET", "/docs"): _NOTHING,
     ("GET", "/docs/swagger-ui.js"): _NOTHING,

@@ -5,7 +5,9 @@ import re
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
+import openapi_spec_validator
 import pytest
+from openapi_spec_validator.validation.exceptions import OpenAPIValidationError
 from pydantic import BaseModel
 
 from service.api import docs, examples
@@ -22,6 +24,7 @@ from service.api.models import (
 from service.api.openapi_cancel import CANCEL_PROBLEMS, CANCELLATIONS
 from service.api.openapi_erase import ERASE_PROBLEMS
 from service.api.openapi_reading import CHECKS, READING_PROBLEMS
+from service.api.openapi_security import with_security
 from service.api.result_models import RESULTS, TaskResult
 from tests.support.api import InProcessApi, in_process_api
 
@@ -79,6 +82,27 @@ def test_it_is_a_document_of_openapi_3_1(document: Json) -> None:
     assert set(document) <= {"openapi", "info", "servers", "tags", "paths", "components"}
     identifiers = [operation["operationId"] for _, _, operation in operations(document)]
     assert len(identifiers) == len(set(identifiers))
+
+
+def test_the_linter_finds_nothing(document: Json) -> None:
+    openapi_spec_validator.validate(document)
+    openapi_spec_validator.validate(with_security(document))
+    document["paths"]["/tasks"]["post"]["responses"] = {}
+    with pytest.raises(OpenAPIValidationError):
+        openapi_spec_validator.validate(document)
+
+
+def test_what_was_submitted_is_linked_to_all_that_can_be_asked_about_it(document: Json) -> None:
+    links = document["paths"]["/tasks"]["post"]["responses"]["202"]["links"]
+    about_a_task = {
+        operation["operationId"]
+        for path, _, operation in operations(document)
+        if re.findall(r"{(\w+)}", path) == ["task_id"]
+    }
+    assert {"getTask", "cancelTask", "getProof"} <= about_a_task
+    assert set(links) == about_a_task
+    for name, link in links.items():
+        assert link == {"operationId": name, "parameters": {"task_id": "$response.body#/task_id"}}
 
 
 def test_every_reference_leads_somewhere(document: Json) -> None:
