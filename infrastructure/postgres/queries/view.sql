@@ -11,13 +11,28 @@ SELECT
     comparisons.types AS comparison_types, comparisons.schema_versions AS comparison_versions,
     comparisons.data AS comparison_data, comparisons.times AS comparison_times
 FROM unnest($1::uuid[], $2::text[]) AS asked (task_id, tenant)
-JOIN tasks
-    ON tasks.task_id = asked.task_id
+-- LATERAL with LIMIT: rows are looked up one by one, whatever the planner thinks of the tables.
+CROSS JOIN LATERAL (
+    SELECT *
+    FROM tasks
+    WHERE tasks.task_id = asked.task_id
         AND (asked.tenant IS NULL OR tasks.tenant = asked.tenant)
-LEFT JOIN payloads AS result
-    ON result.task_id = tasks.task_id AND result.kind = 'result'
-LEFT JOIN payloads AS memory
-    ON memory.task_id = tasks.task_id AND memory.kind = 'memory'
+    LIMIT 1
+) AS tasks
+LEFT JOIN LATERAL (
+    SELECT body
+    FROM payloads
+    WHERE payloads.task_id = tasks.task_id
+        AND kind = 'result'
+    LIMIT 1
+) AS result ON true
+LEFT JOIN LATERAL (
+    SELECT body
+    FROM payloads
+    WHERE payloads.task_id = tasks.task_id
+        AND kind = 'memory'
+    LIMIT 1
+) AS memory ON true
 CROSS JOIN LATERAL (
     SELECT
         array_agg(status ORDER BY version) AS statuses,
@@ -38,6 +53,7 @@ LEFT JOIN LATERAL (
                        WHEN 'completed' THEN 'TaskCompleted'
                        WHEN 'cancelled' THEN 'TaskCancelled'
                    END
+    LIMIT 1
 ) AS ending ON true
 LEFT JOIN LATERAL (
     SELECT
@@ -50,6 +66,7 @@ LEFT JOIN LATERAL (
         -- Who has a result was not erased, and need not be asked.
         AND result.body IS NULL
         AND completed_at IS NOT NULL
+    LIMIT 1
 ) AS erasure ON true
 LEFT JOIN LATERAL (
     SELECT
