@@ -4,6 +4,7 @@ Every request has a caller. Where nobody has to show a key, it is the same one f
 the one tenant without a name, who may do everything.
 """
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,10 +12,20 @@ from starlette import types
 
 from domain.keys import AS_SET, EVERY_TENANT, Scope, TenantLimits
 
-__all__ = ["ANYONE", "CALLER", "Caller", "Scope", "caller_of"]
+__all__ = [
+    "ANYONE",
+    "CALLER",
+    "STILL_PERMITTED",
+    "Caller",
+    "Scope",
+    "caller_of",
+    "still_permitted",
+]
 
 CALLER: Final = "ketlog.caller"
 """Key of a request's ASGI scope: its `Caller`, where requests are authenticated."""
+STILL_PERMITTED: Final = "ketlog.still_permitted"
+"""Key of a request's ASGI scope: asks whether its key is still good."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,3 +59,9 @@ def caller_of(scope: types.Scope) -> Caller:
     """Return who makes a request, given the request's ASGI scope."""
     caller: Caller = scope.get(CALLER, ANYONE)
     return caller
+
+
+async def still_permitted(scope: types.Scope) -> bool:
+    """Tell whether a caller may still have its answer: to be asked where that goes on for long."""
+    ask: Callable[[], Awaitable[bool]] | None = scope.get(STILL_PERMITTED)
+    return ask is None or await ask()

@@ -4,17 +4,19 @@ An operation that is not in the table does not exist where keys are needed: the 
 start.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Final, NamedTuple
 
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Send
 from starlette.types import Scope as AsgiScope
 
+from domain.errors import StoreUnavailable
 from domain.keys import EVERY_TENANT
 from service.api.authentication import REALM, Authentication
 from service.api.body import discard_body
-from service.api.caller import CALLER, Caller, Scope
+from service.api.caller import CALLER, STILL_PERMITTED, Caller, Scope
 from service.api.correlation import context_of
 from service.api.problems import FieldProblem, Problem
 from service.api.rate_limit import client_of
@@ -126,14 +128,33 @@ class Gate:
         needed = self._needed[method]
         if needed is not None:
             context = context_of(scope)
+            identify = partial(self._identify, context.headers, client_of(scope), needed)
             try:
-                caller = await self._authentication.caller(context.headers, client_of(scope))
-                _check(caller, needed)
+                caller = await identify()
                 self._quota.take(caller, context)
             except Problem as problem:
                 raise await discard_body(context.headers, receive, problem) from None
             scope[CALLER] = caller
+            scope[STILL_PERMITTED] = partial(_succeeds, identify)
         await self._app(scope, receive, send)
+
+    async def _identify(
+        self, headers: Mapping[bytes, bytes], client: str, needed: Needed
+    ) -> Caller:
+        caller = await self._authentication.caller(headers, client)
+        _check(caller, needed)
+        return caller
+
+
+async def _succeeds(identify: Callable[[], Awaitable[Caller]]) -> bool:
+    """Tell whether a caller is who it was; while nobody can know, it is."""
+    try:
+        await identify()
+    except Problem:
+        return False
+    except StoreUnavailable:
+        return True
+    return True
 
 
 def _check(caller: Caller, needed: Needed) -> None:

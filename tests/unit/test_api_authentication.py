@@ -24,7 +24,8 @@ from service.api.authentication import (
     STALE_SECONDS,
     Authentication,
 )
-from service.api.caller import Caller
+from service.api.caller import Caller, still_permitted
+from service.api.correlation import Correlation
 from service.api.permissions import NEEDED, close_to_strangers, needed_for
 from service.api.problems import Problem
 from service.api.tenant_quota import TenantQuota
@@ -89,6 +90,20 @@ async def refusal(authentication: Authentication, text: str, client: str = "192.
     with pytest.raises(Problem) as caught:
         await ask(authentication, text, client)
     return caught.value
+
+
+class _Plain:
+    """An ASGI function as an endpoint."""
+
+    def __init__(self, handle: Any) -> None:
+        self._handle = handle
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await self._handle(scope, receive, send)
+
+
+async def _nothing(*_: Any) -> Any:
+    raise AssertionError("nothing is received or sent")
 
 
 @asynccontextmanager
@@ -422,6 +437,40 @@ async def test_the_document_speaks_of_keys_only_where_they_are_needed() -> None:
         document = (await api.http.get("/openapi.json")).json()
     assert "securitySchemes" not in document["components"]
     assert "security" not in document["paths"]["/tasks"]["post"]
+
+
+async def test_an_answer_that_goes_on_can_ask_whether_its_key_is_still_good(
+    authentication: Authentication, keys: WatchedKeys, clock: Clock
+) -> None:
+    text = keys.inner.add("physics", Scope.READ)
+    seen: list[Any] = []
+
+    async def app(scope: Any, _receive: Any, _send: Any) -> None:
+        seen.append(await still_permitted(scope))
+        keys.away = True
+        clock.now += LIFE_SECONDS + STALE_SECONDS
+        seen.append(await still_permitted(scope))
+        keys.away = False
+        seen.append(await still_permitted(scope))
+        keys.inner.revoke(text)
+        seen.append(await still_permitted(scope))
+        clock.now += LIFE_SECONDS
+        seen.append(await still_permitted(scope))
+
+    route = Route("/tasks/{task_id}", _Plain(app), methods=["GET"])
+    close_to_strangers([route], authentication, TenantQuota(0, 0))
+    header = (b"authorization", f"Bearer {text}".encode())
+    scope = {"type": "http", "method": "GET", "headers": [header], "client": ("192.0.2.1", 1)}
+
+    async def inner(scope: Any, receive: Any, send: Any) -> None:
+        await route.app(scope, receive, send)
+
+    await Correlation(inner)(scope, _nothing, _nothing)
+    assert seen == [True, True, True, True, False]
+
+
+async def test_where_nobody_needs_a_key_every_answer_goes_on() -> None:
+    assert await still_permitted({"type": "http"})
 
 
 async def test_an_operation_that_is_not_in_the_table_is_not_served() -> None:
