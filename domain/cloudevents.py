@@ -7,8 +7,9 @@
 
 The hash covers `data` and `metadata` as they were stored, to the byte. So `metadata` is carried as
 text, beside the attributes that are read from it, and `data` is the last member, spliced in as it
-is. Data with a line feed in it, which nothing here writes, goes as `data_base64`. Numbers that may
-outgrow 32 bits are text, as CloudEvents asks. `causationid`, `leaf` and `erased` may be absent.
+is. Data with the end of a line in it, which nothing here writes, goes as `data_base64`: an event is
+one line, however lines end. Numbers that may outgrow 32 bits are text, as CloudEvents asks.
+`causationid`, `leaf` and `erased` may be absent.
 """
 
 import base64
@@ -32,7 +33,7 @@ def write(event: LoggedEvent) -> str:
     """Return an event as one line of JSON, without the line's end."""
     stored = event.stored
     members = [f'"{name}":{value}' for name, value in _attributes(event)]
-    if "\n" in stored.data:
+    if "\n" in stored.data or "\r" in stored.data:
         encoded = base64.b64encode(stored.data.encode()).decode("ascii")
         members.append(f'"data_base64":"{encoded}"')
     else:

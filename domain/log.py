@@ -146,6 +146,11 @@ class LoggedEvent:
     contents: frozenset[PayloadKind] = frozenset()
     leaf: int | None = None
 
+    @property
+    def cursor(self) -> LogCursor:
+        """The place in the whole log of a reader that has come to this event."""
+        return LogCursor(self.stored.xid, self.stored.position)
+
 
 @dataclass(frozen=True, slots=True)
 class LogFilter:

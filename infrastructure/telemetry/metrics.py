@@ -81,6 +81,12 @@ RUN_DURATION = Histogram(
     ("method",),
     buckets=_RUN,
 )
+READERS = Gauge(
+    "ketlog_readers",
+    "Open streams of the log or of a task, and requests that wait for a task's end.",
+    ("kind",),
+)
+STREAMS_ENDED = Counter("ketlog_streams_ended", "Streams that are closed, by why.", ("reason",))
 SPANS_DROPPED = Counter("ketlog_spans_dropped", "Spans that no store could take in time.")
 SPANS_RECORDED = Counter("ketlog_spans_recorded", "Spans handed to the trace store.")
 

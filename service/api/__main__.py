@@ -58,6 +58,7 @@ class Server(uvicorn.Server):
             server.close()
         for listener in sockets or []:
             listener.close()
+        self._health.leave()
         if not self.force_exit:
             await asyncio.sleep(FAREWELL_SECONDS)
         await super().shutdown(sockets)

@@ -8,6 +8,7 @@ from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
 
 from domain.inspection import CircuitInspector
 from domain.keys import Keys
+from domain.live import LiveQueries
 from domain.ports import Appender, CircuitQueries, EventLog, HistoryQueries, TaskQueries
 from domain.seals import Contents, Seals
 from infrastructure.settings import ApiSettings
@@ -28,6 +29,9 @@ from service.api.events import LogEndpoint, TaskEventsEndpoint
 from service.api.farewell import Farewell
 from service.api.guard import Guard
 from service.api.health import DatabaseState, Health, QueueState
+from service.api.live.live import Bounds, Live
+from service.api.live.log_stream import LogStreamEndpoint
+from service.api.live.task_stream import TaskStreamEndpoint
 from service.api.methods import methods
 from service.api.models import limited_submission
 from service.api.openapi import openapi_endpoint
@@ -67,6 +71,7 @@ class Adapters:
     queries: TaskQueries
     circuits: CircuitQueries
     history: HistoryQueries
+    live: LiveQueries
     seals: Seals
     contents: Contents
     database: DatabaseState
@@ -105,9 +110,19 @@ def create_app(
         backlog=adapters.backlog,
     )
     deadline = settings.request_deadline_seconds
-    status = StatusEndpoint(
-        adapters.queries, adapters.log, adapters.history, admission, deadline_seconds=deadline
+    bounds = Bounds(
+        settings.max_streams,
+        settings.max_streams_per_tenant,
+        settings.stream_seconds,
+        settings.max_wait_seconds,
     )
+    live = Live(adapters.live, bounds)
+    health.on_leave(live.drain)
+    status = StatusEndpoint(
+        adapters.queries, adapters.log, adapters.history, live, admission, deadline_seconds=deadline
+    )
+    task_stream = TaskStreamEndpoint(live, adapters.history, admission, deadline_seconds=deadline)
+    log_stream = LogStreamEndpoint(live, adapters.history, deadline_seconds=deadline)
     cancel = CancelEndpoint(
         adapters.appender,
         adapters.log,
@@ -143,7 +158,9 @@ def create_app(
             Route("/tasks/{task_id}/cancel", cancel, methods=["POST"]),
             Route("/tasks/{task_id}/events", task_events, methods=["GET"]),
             Route("/tasks/{task_id}/proof", proof, methods=["GET"]),
+            Route("/tasks/{task_id}/stream", task_stream, methods=["GET"]),
             Route("/events", whole_log, methods=["GET"]),
+            Route("/stream", log_stream, methods=["GET"]),
             Route("/health", _Endpoint(health.report), methods=["GET"]),
             Route("/livez", _Endpoint(health.live), methods=["GET"]),
             Route("/readyz", _Endpoint(health.ready), methods=["GET"]),

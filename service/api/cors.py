@@ -17,6 +17,7 @@ ACCEPTED = (
     "Authorization",
     "Content-Type",
     "Idempotency-Key",
+    "Last-Event-ID",
     "X-Correlation-ID",
     "traceparent",
     "tracestate",

@@ -49,7 +49,7 @@ class CloudEvent(BaseModel):
         default=None, description="What happened; circuits and results only as commitments."
     )
     data_base64: str = Field(
-        default="", description="Instead of `data`, where that has line feeds in it."
+        default="", description="Instead of `data`, where that has ends of lines in it."
     )
 
 

@@ -113,7 +113,7 @@ class LogEndpoint:
         )
         after = single(given, "after", parameters.cursor, LogCursor())
         limit = single(given, "limit", whole_number(1, MAX_LIMIT), DEFAULT_LIMIT)
-        chosen = replace(_filter(given), tenant=caller_of(scope).sees)
+        chosen = log_filter(given, caller_of(scope).sees)
         lines = _wants_lines(scope)
 
         async def read(cursor: LogCursor) -> Page[LogCursor]:
@@ -139,7 +139,8 @@ class LogEndpoint:
             return await self._history.page(after, limit, chosen)
 
 
-def _filter(given: dict[str, list[str]]) -> LogFilter:
+def log_filter(given: Mapping[str, list[str]], tenant: str | None) -> LogFilter:
+    """Return what the query parameters let through; raises `Problem` (422)."""
     types = frozenset(given.get("type", ()))
     unknown = sorted(types - SCHEMA_VERSIONS.keys())
     if unknown:
@@ -149,6 +150,7 @@ def _filter(given: dict[str, list[str]]) -> LogFilter:
         since=single(given, "since", parameters.time, None),
         until=single(given, "until", parameters.time, None),
         correlation_id=single(given, "correlation_id", _correlation_id, None),
+        tenant=tenant,
     )
     return replace(chosen, types=types) if types else chosen
 

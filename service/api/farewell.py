@@ -29,7 +29,7 @@ class Farewell:
             await self._app(scope, receive, send)
             return
         try:
-            await self._app(scope, receive, _closing(send) if self._health.draining else send)
+            await self._app(scope, receive, closing(send) if self._health.draining else send)
         except asyncio.CancelledError:
             context = context_of(scope)
             if context.started or not self._health.draining:
@@ -37,7 +37,9 @@ class Farewell:
             await send_problem(_no_time_left(), context.correlation_id, send)
 
 
-def _closing(send: Send) -> Send:
+def closing(send: Send) -> Send:
+    """Return a `send` that makes an answer the last one on its connection."""
+
     async def last(message: Message) -> None:
         if message["type"] == "http.response.start":
             message["headers"] = [*message["headers"], _CLOSE]

@@ -3,6 +3,7 @@
 Nothing here waits: probes look at the database and the queue in the background.
 """
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -65,6 +66,17 @@ class Health:
         self._database = database
         self._queue = queue
         self.draining = False
+        self._on_leave: list[Callable[[], None]] = []
+
+    def on_leave(self, tell: Callable[[], None]) -> None:
+        """Have somebody told, in the event loop, when the process takes leave of its clients."""
+        self._on_leave.append(tell)
+
+    def leave(self) -> None:
+        """Take leave: who waits for something that has not happened is not kept."""
+        self.draining = True
+        for tell in self._on_leave:
+            tell()
 
     @property
     def status(self) -> str:

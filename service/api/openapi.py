@@ -39,6 +39,7 @@ from service.api.openapi_audit import (
 from service.api.openapi_cancel import CANCEL_PATHS, CANCEL_PROBLEMS
 from service.api.openapi_erase import ERASE, ERASE_PROBLEMS
 from service.api.openapi_links import with_links
+from service.api.openapi_live import LIVE_PARAMETERS, LIVE_PATHS, UNAVAILABLE
 from service.api.openapi_parts import COMMON_PARAMETERS, LOOKUP_PROBLEMS, Json, json_content, ref
 from service.api.openapi_reading import (
     NOT_MODIFIED,
@@ -92,6 +93,7 @@ def _unlinked(submission: type[SubmitTask]) -> Json:
             "/tasks/{task_id}": {"get": _status(), "delete": ERASE},
             **READING_PATHS,
             **CANCEL_PATHS,
+            **LIVE_PATHS,
             **AUDIT_PATHS,
             "/health": {"get": _health()},
             "/livez": {"get": _livez()},
@@ -101,7 +103,7 @@ def _unlinked(submission: type[SubmitTask]) -> Json:
             "schemas": _schemas(submission),
             "responses": {name: _problem(name) for name in _PROBLEMS},
             "headers": _HEADERS | READING_HEADERS,
-            "parameters": _PARAMETERS | AUDIT_PARAMETERS | READING_PARAMETERS,
+            "parameters": _PARAMETERS | AUDIT_PARAMETERS | READING_PARAMETERS | LIVE_PARAMETERS,
         },
     }
 
@@ -163,11 +165,13 @@ def _status() -> Json:
         "tags": ["tasks"],
         "summary": "Look at a task",
         "description": "The task as it stands, with its history; the counts once it has completed. "
-        "With `version` or `as_of`, the task as it was: 404 if it was not there yet.",
+        "With `version` or `as_of`, the task as it was: 404 if it was not there yet. With `wait`, "
+        "the answer comes when the task has ended, or when the time is over.",
         "parameters": [
             ref("parameters", "TaskId"),
             ref("parameters", "Version"),
             ref("parameters", "AsOf"),
+            ref("parameters", "Wait"),
             ref("parameters", "IfNoneMatch"),
             *COMMON_PARAMETERS,
         ],
@@ -270,6 +274,10 @@ def _problem(name: str) -> Json:
 
 
 _PROBLEMS = PROBLEMS | CANCEL_PROBLEMS | ERASE_PROBLEMS | READING_PROBLEMS
+_PROBLEMS["Unavailable"] = (
+    PROBLEMS["Unavailable"][0],
+    PROBLEMS["Unavailable"][1] | UNAVAILABLE,
+)
 _RETRIED = RETRIED_PROBLEMS | {"Unavailable", "TooManyRequests"}
 _PARAMETERS: Json = {
     "TaskId": {

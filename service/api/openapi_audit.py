@@ -6,6 +6,7 @@ from domain.codec import SCHEMA_VERSIONS
 from service.api.event_models import PAGES, CloudEvent, EventPage
 from service.api.events import DEFAULT_LIMIT, MAX_LIMIT, NDJSON
 from service.api.openapi_parts import COMMON_PARAMETERS, LOOKUP_PROBLEMS, Json, json_content, ref
+from service.api.parameters import CURSOR_PATTERN
 from service.api.proof_models import PROVED, TaskProof
 
 
@@ -109,7 +110,10 @@ AUDIT_PARAMETERS: Json = {
     ),
     "AfterVersion": _query("after", "Only versions above this one.", type="integer", minimum=0),
     "AfterCursor": _query(
-        "after", "The `cursor` of an earlier answer; absent to begin.", type="string"
+        "after",
+        "The `cursor` of an earlier answer; absent to begin.",
+        type="string",
+        pattern=CURSOR_PATTERN,
     ),
     "Limit": _query(
         "limit",

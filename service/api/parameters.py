@@ -19,6 +19,8 @@ T = TypeVar("T")
 MAX_VERSION = 2**31 - 1
 _CURSOR = struct.Struct(">BQQ")
 _CURSOR_FORM = 1
+CURSOR_PATTERN = "^A[Q-X][A-Za-z0-9_-]{10}[A-Za-f][A-Za-z0-9_-]{10}$"
+"""Cursors as text: the form, and two numbers below 2**63."""
 _LARGEST = 2**63
 _TIME = re.compile(
     r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?P<fraction>\.\d{1,9})?(?:[Zz]|[+-]\d\d:\d\d)"

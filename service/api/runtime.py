@@ -13,6 +13,7 @@ from infrastructure.postgres.contents import PostgresContents
 from infrastructure.postgres.event_log import PostgresEventLog
 from infrastructure.postgres.history import PostgresHistory
 from infrastructure.postgres.keys import PostgresKeys
+from infrastructure.postgres.live import PostgresLive
 from infrastructure.postgres.notifications import CancelNotifier, OutboxNotifier
 from infrastructure.postgres.outbox import PostgresOutbox
 from infrastructure.postgres.seals import PostgresSeals
@@ -76,6 +77,7 @@ class Runtime:
             queries=PostgresTaskQueries(self._database),
             circuits=PostgresCircuits(self._database),
             history=PostgresHistory(self._database),
+            live=PostgresLive(self._database),
             seals=PostgresSeals(self._database),
             contents=PostgresContents(self._database),
             database=self._database_probe,

@@ -17,14 +17,18 @@ from service.api.body import BodyLimits, declared_size, discard_body, read_body,
 from service.api.caller import Caller, caller_of
 from service.api.correlation import RequestContext, context_of
 from service.api.entity_tags import entity_tag, is_known, send_entity, send_not_modified
+from service.api.farewell import closing
 from service.api.guard import STORE_RETRY_SECONDS
 from service.api.health import QueueState
 from service.api.idempotency import first_submission, idempotency_key
 from service.api.labels import labels_of
+from service.api.live.live import Live
+from service.api.live.patience import Patience
 from service.api.lookup import no_such_task, task_id_of, within
 from service.api.models import SubmitTask
 from service.api.problems import Problem, unavailable
-from service.api.time_travel import moment_asked_for, view_at
+from service.api.question import question_of
+from service.api.time_travel import view_at
 from service.api.validation import (
     circuit_payload,
     parameters_payload,
@@ -152,13 +156,14 @@ class SubmitEndpoint:
 
 
 class StatusEndpoint:
-    """`GET /tasks/{task_id}`: a task as it stands, or as it was."""
+    """`GET /tasks/{task_id}`: a task as it stands, as it was, or once it has ended."""
 
     def __init__(
         self,
         queries: TaskQueries,
         log: EventLog,
         history: HistoryQueries,
+        live: Live,
         admission: Admission,
         *,
         deadline_seconds: float,
@@ -166,26 +171,31 @@ class StatusEndpoint:
         self._queries = queries
         self._log = log
         self._history = history
+        self._patience = Patience(live, queries, deadline_seconds)
         self._admission = admission
         self._deadline = deadline_seconds
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
         task_id = task_id_of(scope)
-        asked = moment_asked_for(scope)
+        asked = question_of(scope)
         tenant = caller_of(scope).sees
         self._admission.enter(0)
         try:
             view = await within(
                 self._deadline,
                 self._queries.view(task_id, tenant)
-                if asked is None
-                else view_at(self._log, self._history, task_id, asked, tenant),
+                if asked.moment is None
+                else view_at(self._log, self._history, task_id, asked.moment, tenant),
             )
         finally:
             self._admission.leave(0)
         if view is None:
             raise no_such_task(task_id)
+        if asked.wait and not view.status.terminal:
+            view = await self._patience.view_at_end(view, asked.wait, scope, receive)
+            if self._patience.over:
+                send = closing(send)
         if view.status.terminal and view.head_hash:
             await _send_ended(view, context_of(scope).headers, send)
         else:

@@ -9,8 +9,6 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from starlette.types import Scope
-
 from domain.codec import recorded
 from domain.errors import InvalidEvent
 from domain.log import StoredEvent
@@ -18,16 +16,7 @@ from domain.ports import EventLog, HistoryQueries, TaskView
 from domain.view import view_of
 from service.api.answers import moment
 from service.api.lookup import no_such_task, unreadable_history
-from service.api.parameters import (
-    MAX_VERSION,
-    end_of_moment,
-    query_parameters,
-    single,
-    whole_number,
-)
-from service.api.problems import FieldProblem, Problem, invalid_request
-
-PARAMETERS = ("as_of", "version")
+from service.api.problems import FieldProblem, Problem
 
 
 class Moment(NamedTuple):
@@ -35,18 +24,6 @@ class Moment(NamedTuple):
 
     version: int | None
     time: datetime | None
-
-
-def moment_asked_for(scope: Scope) -> Moment | None:
-    """Return the moment that a request names, or `None` for now; raises `Problem` (422)."""
-    if not scope["query_string"]:
-        return None
-    given = query_parameters(scope, PARAMETERS)
-    version = single(given, "version", whole_number(1, MAX_VERSION), None)
-    time = single(given, "as_of", end_of_moment, None)
-    if version is not None and time is not None:
-        raise invalid_request([FieldProblem("as_of", "cannot be combined with version")])
-    return None if version is None and time is None else Moment(version, time)
 
 
 async def view_at(

@@ -16,10 +16,13 @@ import httpx2
 import pytest
 
 from domain.codec import decode_metadata
+from domain.log import LogCursor
+from service.api.parameters import cursor_text
 from tests.support.tenants import IDEMPOTENCY_KEY, STRANGER, Tenants, tenants
 
 SUBMISSION = {"circuit": "OPENQASM 3; qubit q; measure q;"}
 LINES = {"Accept": "application/x-ndjson"}
+START = cursor_text(LogCursor())
 
 
 class Asked(Protocol):
@@ -117,9 +120,10 @@ OPERATIONS: Mapping[str, Asked] = {
     "checkCircuit": OfNobody(SUBMISSION, needs_worker=True),
     "submitTask": OfNobody(SUBMISSION, key=True),
     "getTask": OfOneThing(
-        queries=("", "?version=1", "?as_of=2100-01-01T00:00:00Z"),
+        queries=("", "?version=1", "?as_of=2100-01-01T00:00:00Z", "?wait=30"),
         headers=({}, {"If-None-Match": "*"}),
     ),
+    "streamTask": OfOneThing(queries=("", "?last_event_id=1")),
     "getCircuit": OfOneThing(
         queries=("", "?as=drawing", "?as=svg"), headers=({}, {"If-None-Match": "*"})
     ),
@@ -143,6 +147,12 @@ OPERATIONS: Mapping[str, Asked] = {
         ),
         headers=({}, LINES),
     ),
+    "streamEvents": OfMany(
+        queries=(
+            f"?last_event_id={START}",
+            f"?last_event_id={START}&type=TaskSubmitted&correlation_id=owners-correlation-id",
+        ),
+    ),
     "getHealth": OfNobody(),
     "isAlive": OfNobody(),
     "isReady": OfNobody(),
@@ -151,7 +161,8 @@ OPERATIONS: Mapping[str, Asked] = {
 
 @pytest.fixture
 async def world(database_url: str) -> AsyncIterator[Tenants]:
-    async with tenants(database_url) as made:
+    # Nobody waits here for what does not happen.
+    async with tenants(database_url, stream_seconds=0.1, max_wait_seconds=0) as made:
         yield made
 
 

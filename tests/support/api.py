@@ -12,12 +12,14 @@ from starlette.types import ASGIApp
 from domain.errors import InspectionRefused, InspectorAway
 from domain.inspection import Inspection, InspectionAnswer
 from domain.keys import Keys
+from domain.live import LiveQueries
 from domain.log import Append
-from domain.ports import Appender, TaskQueries
+from domain.ports import Appender, HistoryQueries, TaskQueries
 from infrastructure.group_commit import GroupCommit
 from infrastructure.memory.circuits import MemoryCircuits
 from infrastructure.memory.contents import MemoryContents
 from infrastructure.memory.history import MemoryHistory
+from infrastructure.memory.live import MemoryLive
 from infrastructure.memory.seals import MemorySeals
 from infrastructure.memory.store import MemoryStore
 from infrastructure.settings import ApiSettings
@@ -108,9 +110,11 @@ async def in_process_api(
     backlog: Backlog | None = None,
     keys: Keys | None = None,
     store: MemoryStore | None = None,
+    live: LiveQueries | None = None,
+    history: HistoryQueries | None = None,
     **settings: Any,
 ) -> AsyncIterator[InProcessApi]:
-    """Run an API over a store.
+    """Run an API over a store in memory.
 
     Args:
         appender: instead of group commit over the store.
@@ -118,9 +122,11 @@ async def in_process_api(
         backlog: bounds what may wait.
         keys: where keys are looked up; nobody needs one without it.
         store: instead of a fresh one.
+        live: instead of the store's.
+        history: instead of the store's.
         settings: fields of `ApiSettings`.
     """
-    store = store or MemoryStore()
+    store = MemoryStore() if store is None else store
     committed: list[Sequence[Append]] = []
     stopped: list[tuple[str, UUID]] = []
     commits = GroupCommit(store, on_commit=committed.append)
@@ -134,7 +140,8 @@ async def in_process_api(
             log=store,
             queries=queries or store,
             circuits=MemoryCircuits(store),
-            history=MemoryHistory(store),
+            history=history or MemoryHistory(store),
+            live=live or MemoryLive(store),
             seals=seals,
             contents=MemoryContents(store),
             database=database,

@@ -10,6 +10,7 @@ import pytest
 from openapi_spec_validator.validation.exceptions import OpenAPIValidationError
 from pydantic import BaseModel
 
+from domain.log import LogCursor
 from service.api import docs, examples
 from service.api.check_models import CircuitCheck
 from service.api.models import (
@@ -25,11 +26,19 @@ from service.api.openapi_cancel import CANCEL_PROBLEMS, CANCELLATIONS
 from service.api.openapi_erase import ERASE_PROBLEMS
 from service.api.openapi_reading import CHECKS, READING_PROBLEMS
 from service.api.openapi_security import with_security
+from service.api.parameters import CURSOR_PATTERN, cursor_text
+from service.api.parameters import cursor as parse_cursor
 from service.api.result_models import RESULTS, TaskResult
 from tests.support.api import InProcessApi, in_process_api
 
 Json = dict[str, Any]
-SENT = {"application/json", "application/x-ndjson", "text/plain", "image/svg+xml"}
+SENT = {
+    "application/json",
+    "application/x-ndjson",
+    "text/plain",
+    "text/event-stream",
+    "image/svg+xml",
+}
 METHODS = {"get", "post", "put", "patch", "delete", "head", "options"}
 
 
@@ -135,9 +144,10 @@ def test_every_answer_has_a_description_and_problems_their_media_type(document: 
 
 
 async def test_every_documented_operation_exists(api: InProcessApi, document: Json) -> None:
-    for path, method, _ in operations(document):
+    for path, method, operation in operations(document):
         url = path.replace("{task_id}", "550e8400-e29b-41d4-a716-446655440000")
-        answer = await api.http.request(method, url, json={"circuit": "x"})
+        streams = "text/event-stream" in operation["responses"].get("200", {}).get("content", ())
+        answer = await api.http.request("head" if streams else method, url, json={"circuit": "x"})
         assert str(answer.status_code) in document["paths"][path][method]["responses"]
 
 
@@ -249,3 +259,12 @@ def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     docs._asset.cache_clear()
     with pytest.raises(FileNotFoundError, match="offapi"):
         docs._asset("swagger-ui.js")
+
+
+def test_the_pattern_of_cursors_is_that_of_every_cursor() -> None:
+    for number in (0, 1, 745, 2**32, 2**63 - 1):
+        cursor = LogCursor(number, 2**63 - 1 - number)
+        assert re.fullmatch(CURSOR_PATTERN, cursor_text(cursor))
+    for text in ("AX" + "_" * 10 + "f" + "_" * 10, "AQ" + "A" * 21):
+        assert re.fullmatch(CURSOR_PATTERN, text)
+        parse_cursor(text)

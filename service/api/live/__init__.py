@@ -1,0 +1,1 @@
+"""Live reading: answers that wait for what happens, and streams of what happens."""

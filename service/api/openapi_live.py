@@ -1,0 +1,139 @@
+"""The part of the OpenAPI document about live reading."""
+
+from http import HTTPStatus
+from typing import Any
+
+from domain.cloudevents import SOURCE
+from service.api.examples import problem_example
+from service.api.live.last_event_id import HEADER, PARAMETER
+from service.api.live.patience import MAX_WAIT_SECONDS
+from service.api.live.sse import MEDIA_TYPE, End, end_frame, place_frame, retry_frame
+from service.api.models import EXAMPLE_ID
+from service.api.openapi_parts import COMMON_PARAMETERS, LOOKUP_PROBLEMS, Json, ref
+from service.api.parameters import CURSOR_PATTERN
+
+_EVENT = (
+    f'id: %s\ndata: {{"specversion":"1.0","id":"019b6520-6c5d-7a20-9c33-7d1a3c5e0b21",'
+    f'"source":"{SOURCE}","type":"TaskCompleted","subject":"{EXAMPLE_ID}",'
+    '"time":"2025-12-28T14:30:00.142317Z","datacontenttype":"application/json","taskversion":3,'
+    '"schemaversion":1,…}\n\n'
+)
+_PLACE = "AQAAAAAAAALpAAAAAAAAAAw"
+
+
+def _lines(*frames: bytes | str) -> Json:
+    text = "".join(frame if isinstance(frame, str) else frame.decode() for frame in frames)
+    return {"summary": "As it comes", "value": text}
+
+
+def _stream(description: str, example: Json) -> Json:
+    return {
+        "description": description,
+        "headers": {"X-Correlation-ID": ref("headers", "X-Correlation-ID")},
+        "content": {
+            MEDIA_TYPE: {
+                "schema": {
+                    "type": "string",
+                    "description": "Server-Sent Events; `data` is a CloudEvent in JSON.",
+                },
+                "examples": {"stream": example},
+            }
+        },
+    }
+
+
+def _task_stream() -> Json:
+    return {
+        "operationId": "streamTask",
+        "tags": ["tasks"],
+        "summary": "Follow a task to its end",
+        "description": "Server-Sent Events: everything that has happened to the task, then what "
+        "happens, until it has ended. `id` is the version; with `Last-Event-ID` only what is "
+        "behind it comes. Who knows the end already gets 204, which tells browsers to stop.",
+        "parameters": [
+            ref("parameters", "TaskId"),
+            ref("parameters", "LastVersion"),
+            ref("parameters", "LastVersionHeader"),
+            *COMMON_PARAMETERS,
+        ],
+        "responses": {
+            "200": _stream(
+                "The task's events.",
+                _lines(retry_frame(1000), _EVENT % "3", end_frame(End.TASK_ENDED)),
+            ),
+            "204": {"description": "The event with this id has ended the task: nothing follows."},
+            **LOOKUP_PROBLEMS,
+        },
+    }
+
+
+def _log_stream() -> Json:
+    return {
+        "operationId": "streamEvents",
+        "tags": ["audit"],
+        "summary": "Follow everything that happens",
+        "description": "Server-Sent Events: what happens from now on, or with `Last-Event-ID` "
+        "everything behind it, without a gap. `id` is a place in the log; the `cursor` of "
+        "`GET /events` is one too. An `id` without `data` only says how far the log was read. "
+        "The stream is closed now and then, with an event named `end` that has the reason: "
+        "connect again with `Last-Event-ID`, as browsers do by themselves.",
+        "parameters": [
+            ref("parameters", name)
+            for name in ("Type", "OfCorrelation", "LastPlace", "LastPlaceHeader")
+        ]
+        + COMMON_PARAMETERS,
+        "responses": {
+            "200": _stream(
+                "What happens.",
+                _lines(
+                    retry_frame(1000),
+                    place_frame(_PLACE),
+                    _EVENT % _PLACE,
+                    end_frame(End.SHUTTING_DOWN),
+                ),
+            ),
+            **{code: LOOKUP_PROBLEMS[code] for code in ("422", "429", "500", "503")},
+        },
+    }
+
+
+def _last(where: str, name: str, description: str, **schema: object) -> Json:
+    return {"name": name, "in": where, "description": description, "schema": schema}
+
+
+_VERSION: Json = {"type": "integer", "minimum": 0, "maximum": 2**31 - 1}
+_CURSOR: Json = {"type": "string", "pattern": CURSOR_PATTERN, "examples": [_PLACE]}
+_ALSO = "As the header, for clients that cannot set it; the header wins."
+
+LIVE_PATHS: Json = {
+    "/tasks/{task_id}/stream": {"get": _task_stream()},
+    "/stream": {"get": _log_stream()},
+}
+LIVE_PARAMETERS: Json = {
+    "Wait": _last(
+        "query",
+        "wait",
+        "Seconds to wait for the task's end. The answer comes when it has ended, or when the time "
+        "is over, and shows the task as it stands then.",
+        type="integer",
+        minimum=0,
+        maximum=MAX_WAIT_SECONDS,
+        default=0,
+    ),
+    "LastVersion": _last("query", PARAMETER, _ALSO, **_VERSION),
+    "LastVersionHeader": _last("header", HEADER, "The last version that came.", **_VERSION),
+    "LastPlace": _last("query", PARAMETER, _ALSO, **_CURSOR),
+    "LastPlaceHeader": _last("header", HEADER, "The last `id` that came.", **_CURSOR),
+}
+UNAVAILABLE: dict[str, Any] = problem_example(
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    "too-many-streams",
+    "Too many streams",
+    "This process has as many streams and waiting requests as there may be. Close some, or connect "
+    "again later; GET /events and GET /tasks/{task_id} answer meanwhile.",
+) | problem_example(
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    "shutting-down",
+    "The process is shutting down",
+    "Nothing new is begun here. Connect again; another process will answer.",
+)
