@@ -16,7 +16,7 @@ from infrastructure.local.ports import NotReadyError
 
 OURS = "ketlog"
 ROUNDS = 3
-ENGINE_ROUNDS = 2
+ENGINE_ROUNDS = 1
 TASKS = 1_500
 PACED = 100
 FAILURES = (
