@@ -1,0 +1,1 @@
+"""A small model of what a task costs and where that ends: `python -m bench.scaling`."""
