@@ -65,6 +65,17 @@ class Append:
     lease_seconds: float | None = None
     event_id: UUID = field(default_factory=uuid7)
 
+    def recorded(self, appended: "Appended") -> "RecordedEvent":
+        """Return the event as it is in the log, once it was accepted."""
+        return RecordedEvent(
+            self.event_id,
+            self.task_id,
+            appended.version,
+            self.event,
+            self.metadata,
+            appended.recorded_at,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Appended:

@@ -108,6 +108,8 @@ def _labels(labels: Labels) -> Iterator[tuple[bytes, bytes]]:
         yield b"priority", _text(labels.priority)
     if labels.not_before is not None:
         yield b"not_before", _text(moment(labels.not_before))
+    if labels.origin is not None:
+        yield b"origin", _text(str(labels.origin))
 
 
 def _reasons(view: TaskView) -> Iterator[tuple[bytes, bytes]]:

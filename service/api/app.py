@@ -20,6 +20,7 @@ from service.api.authentication import Authentication
 from service.api.backlog import Backlog
 from service.api.body import BodyLimits
 from service.api.cancel import CancelEndpoint, OnCancelled
+from service.api.capacity import Capacity
 from service.api.check import CheckEndpoint
 from service.api.circuit import CircuitEndpoint
 from service.api.correlation import Correlation
@@ -39,6 +40,7 @@ from service.api.permissions import close_to_strangers
 from service.api.proof import ProofEndpoint
 from service.api.rate_limit import RateLimit
 from service.api.result import ResultEndpoint
+from service.api.retry import RetryEndpoint
 from service.api.security_headers import SecurityHeaders
 from service.api.tasks import StatusEndpoint, SubmitEndpoint
 from service.api.telemetry import Telemetry, show_metrics
@@ -98,16 +100,18 @@ def create_app(
     model = limited_submission(settings.max_shots, settings.max_circuit_bytes)
     limits = BodyLimits.for_circuits(settings.max_circuit_bytes)
     admission = Admission(settings.max_requests_in_flight)
+    capacity = Capacity(
+        adapters.broker if settings.broker_down_policy == "reject" else None, adapters.backlog
+    )
     submit = SubmitEndpoint(
         adapters.appender,
         adapters.log,
         admission,
         model,
         limits,
+        capacity=capacity,
         deadline_seconds=settings.request_deadline_seconds,
         furthest_start=timedelta(days=settings.max_days_ahead),
-        needs_broker=adapters.broker if settings.broker_down_policy == "reject" else None,
-        backlog=adapters.backlog,
     )
     deadline = settings.request_deadline_seconds
     bounds = Bounds(
@@ -133,6 +137,13 @@ def create_app(
     erase = EraseEndpoint(
         adapters.appender, adapters.log, adapters.contents, admission, deadline_seconds=deadline
     )
+    retry = RetryEndpoint(
+        adapters.appender,
+        adapters.log,
+        admission,
+        capacity=capacity,
+        deadline_seconds=deadline,
+    )
     task_events = TaskEventsEndpoint(adapters.history, admission, deadline_seconds=deadline)
     whole_log = LogEndpoint(adapters.history, admission, deadline_seconds=deadline)
     proof = ProofEndpoint(
@@ -156,6 +167,7 @@ def create_app(
             Route("/tasks/{task_id}/circuit", circuit, methods=["GET"]),
             Route("/tasks/{task_id}/result", result, methods=["GET"]),
             Route("/tasks/{task_id}/cancel", cancel, methods=["POST"]),
+            Route("/tasks/{task_id}/retry", retry, methods=["POST"]),
             Route("/tasks/{task_id}/events", task_events, methods=["GET"]),
             Route("/tasks/{task_id}/proof", proof, methods=["GET"]),
             Route("/tasks/{task_id}/stream", task_stream, methods=["GET"]),

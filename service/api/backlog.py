@@ -17,7 +17,7 @@ import asyncpg
 import structlog
 
 from domain.errors import StoreError
-from service.api.problems import Problem, unavailable
+from service.api.problems import FieldProblem, Problem, invalid_request, unavailable
 
 SHORTEST_INTERVAL_SECONDS = 1.0
 LARGEST_SHARE = 0.05
@@ -34,7 +34,7 @@ class PendingTasks(Protocol):
 
 
 class Backlog:
-    """Judges whether one more task may wait.
+    """Judges whether more tasks may wait.
 
     Args:
         tasks: what is counted.
@@ -64,19 +64,22 @@ class Backlog:
             self._counting.cancel()
             await asyncio.gather(self._counting, return_exceptions=True)
 
-    def check(self) -> None:
-        """Let a submission pass, also while nothing is known yet.
+    def check(self, tasks: int = 1) -> None:
+        """Let a submission of so many tasks pass, also while nothing is known yet.
 
         Raises:
-            Problem: 503, as many tasks wait as may.
+            Problem: 503, as many tasks wait as may; 422, so many never may.
         """
-        if self._room is not None and self._stored >= self._room:
+        if tasks > self._limit:
+            reason = f"makes {tasks} tasks, and at most {self._limit} may wait to be run"
+            raise invalid_request([FieldProblem("body", reason)])
+        if self._room is not None and self._stored + tasks > self._room:
             self._say(full=True)
             raise self._refusal()
 
-    def stored(self) -> None:
-        """Say that a task was stored."""
-        self._stored += 1
+    def stored(self, tasks: int = 1) -> None:
+        """Say that so many tasks were stored."""
+        self._stored += tasks
 
     async def count(self) -> None:
         """Count once; raises `StoreUnavailable`, the count before stays good then."""

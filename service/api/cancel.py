@@ -116,14 +116,7 @@ class CancelEndpoint:
             raise _outcome_unknown(append.task_id, replayable=replayable) from None
         if not isinstance(result, Appended):
             return None
-        return RecordedEvent(
-            event_id=result.event_id,
-            task_id=append.task_id,
-            version=result.version,
-            event=append.event,
-            metadata=append.metadata,
-            recorded_at=result.recorded_at,
-        )
+        return append.recorded(result)
 
     def _stop_run(self, events: Sequence[RecordedEvent]) -> None:
         """Tell the worker that held the task when it was cancelled, if one did."""

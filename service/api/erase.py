@@ -4,7 +4,6 @@ Circuit, parameters, result and memory go, with the event that says so, in one t
 the events say stays, and so do all hashes and proofs.
 """
 
-from http import HTTPStatus
 from uuid import UUID
 
 from starlette.types import Receive, Scope, Send
@@ -14,14 +13,14 @@ from domain.errors import OutcomeUnknown
 from domain.log import Append, Appended
 from domain.ports import Appender, EventLog
 from domain.seals import Contents
-from domain.task import Erase, Task, decide
+from domain.task import Erase, decide
 from service.api.admission import Admission
 from service.api.answers import send_nothing
 from service.api.caller import Caller, caller_of
 from service.api.correlation import context_of
 from service.api.deadline import Deadline
 from service.api.guard import STORE_RETRY_SECONDS
-from service.api.lookup import load_task, task_id_of, within
+from service.api.lookup import has_not_ended, load_task, task_id_of, within
 from service.api.problems import Problem, unavailable
 
 
@@ -70,7 +69,7 @@ class EraseEndpoint:
             if task.erased:
                 return
             if not task.status.terminal:
-                raise _has_not_ended(task)
+                raise has_not_ended(task, "erased")
             contents = contents_of(each.event for each in events)
             append = Append(
                 task_id,
@@ -85,17 +84,6 @@ class EraseEndpoint:
             # Another erasure, or a comparison of results, may have been faster: look again.
             if isinstance(result, Appended):
                 return
-
-
-def _has_not_ended(task: Task) -> Problem:
-    return Problem(
-        HTTPStatus.CONFLICT,
-        "task-has-not-ended",
-        "Task has not ended",
-        f"Task {task.task_id} is {task.status}; only a task that has ended can be erased. "
-        f"Cancel it with POST /tasks/{task.task_id}/cancel, or wait for its end.",
-        members={"task_id": str(task.task_id), "current_status": task.status},
-    )
 
 
 def _outcome_unknown(task_id: UUID) -> Problem:

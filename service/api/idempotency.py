@@ -8,7 +8,8 @@ from domain.contents import commitments
 from domain.events import TaskSubmitted
 from domain.log import Append, History, RecordedEvent
 from domain.payloads import Commitment, Payload, PayloadKind
-from service.api.problems import FieldProblem, Problem
+from service.api.guard import STORE_RETRY_SECONDS
+from service.api.problems import FieldProblem, Problem, unavailable
 
 _KEY = re.compile(rb"[\x20-\x7e]{1,255}")
 
@@ -61,6 +62,24 @@ def key_reused(task_id: UUID, done: str) -> Problem:
         "Repeat that body, or use a new key.",
         errors=[FieldProblem("Idempotency-Key", "was used with another body")],
         members={"task_id": str(task_id)},
+    )
+
+
+def outcome_unknown(task_id: UUID, *, replayable: bool) -> Problem:
+    """Return the answer to a submission of which nobody knows whether it was stored."""
+    advice = (
+        "Send the request again with the same Idempotency-Key."
+        if replayable
+        else f"Look at /tasks/{task_id} before you send it again; "
+        "with an Idempotency-Key a retry would be safe."
+    )
+    return unavailable(
+        "outcome-unknown",
+        "The outcome is not known",
+        f"The connection to PostgreSQL broke while the task was being stored. {advice}",
+        retry_after=STORE_RETRY_SECONDS,
+        outcome="unknown",
+        task_id=str(task_id),
     )
 
 

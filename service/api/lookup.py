@@ -77,6 +77,34 @@ def no_such_task(task_id: UUID) -> Problem:
     )
 
 
+def has_not_ended(task: Task, wanted: str) -> Problem:
+    """Return the answer to who wants something of a task that it must have ended for.
+
+    Args:
+        wanted: what is to be done to it, as a participle.
+    """
+    return Problem(
+        409,
+        "task-has-not-ended",
+        "Task has not ended",
+        f"Task {task.task_id} is {task.status}; only a task that has ended can be {wanted}. "
+        f"Cancel it with POST /tasks/{task.task_id}/cancel, or wait for its end.",
+        members={"task_id": str(task.task_id), "current_status": task.status},
+    )
+
+
+def was_erased(task: Task) -> Problem:
+    """Return the answer to who wants the contents of a task that was erased."""
+    return Problem(
+        410,
+        "task-erased",
+        "Task erased",
+        f"The contents of task {task.task_id} were erased: there is no circuit left to run. "
+        "Submit the circuit again.",
+        members={"task_id": str(task.task_id)},
+    )
+
+
 def unreadable_history(task_id: UUID, error: InvalidEvent) -> Problem:
     """Return the answer about a task whose stored events make no sense."""
     return Problem(

@@ -252,6 +252,7 @@ class TaskStatus(_Answer):
         default="high", description="Absent where it is `normal`."
     )
     not_before: Moment = Field(default="", description="No worker gets it before this time.")
+    origin: TaskId = Field(default="", description="The task that this one does again.")
     reproductions: list[Reproduction] = Field(
         default=[], description="The newest times that the run was made again, oldest first."
     )

@@ -37,7 +37,7 @@ from service.api.openapi_audit import (
     AUDIT_PATHS,
 )
 from service.api.openapi_cancel import CANCEL_PATHS, CANCEL_PROBLEMS
-from service.api.openapi_erase import ERASE, ERASE_PROBLEMS
+from service.api.openapi_ended import ENDED_PROBLEMS, ERASE, RETRY
 from service.api.openapi_links import with_links
 from service.api.openapi_live import LIVE_PARAMETERS, LIVE_PATHS, UNAVAILABLE
 from service.api.openapi_parts import COMMON_PARAMETERS, LOOKUP_PROBLEMS, Json, json_content, ref
@@ -94,6 +94,7 @@ def _unlinked(submission: type[SubmitTask]) -> Json:
             **READING_PATHS,
             **CANCEL_PATHS,
             **LIVE_PATHS,
+            "/tasks/{task_id}/retry": {"post": RETRY},
             **AUDIT_PATHS,
             "/health": {"get": _health()},
             "/livez": {"get": _livez()},
@@ -273,7 +274,7 @@ def _problem(name: str) -> Json:
     }
 
 
-_PROBLEMS = PROBLEMS | CANCEL_PROBLEMS | ERASE_PROBLEMS | READING_PROBLEMS
+_PROBLEMS = PROBLEMS | CANCEL_PROBLEMS | ENDED_PROBLEMS | READING_PROBLEMS
 _PROBLEMS["Unavailable"] = (
     PROBLEMS["Unavailable"][0],
     PROBLEMS["Unavailable"][1] | UNAVAILABLE,

@@ -53,6 +53,7 @@ NEEDED: Final[Mapping[tuple[str, str], Needed | None]] = {
     ("GET", "/tasks/{task_id}/circuit"): _READ,
     ("GET", "/tasks/{task_id}/result"): _READ,
     ("POST", "/tasks/{task_id}/cancel"): _SUBMIT_OR_ADMIN,
+    ("POST", "/tasks/{task_id}/retry"): _SUBMIT,
     ("GET", "/tasks/{task_id}/events"): _READ_OR_AUDIT,
     ("GET", "/tasks/{task_id}/proof"): _READ_OR_AUDIT,
     ("GET", "/tasks/{task_id}/stream"): _READ_OR_AUDIT,

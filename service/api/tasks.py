@@ -1,7 +1,6 @@
 """The two endpoints of tasks: submit one, look at one."""
 
 from datetime import timedelta
-from uuid import UUID
 
 from starlette.types import Receive, Scope, Send
 
@@ -12,21 +11,19 @@ from domain.ports import Appender, EventLog, HistoryQueries, TaskQueries, TaskVi
 from domain.task import Submit, decide
 from service.api.admission import Admission
 from service.api.answers import send_json, send_submitted, task_status
-from service.api.backlog import Backlog
 from service.api.body import BodyLimits, declared_size, discard_body, read_body, require_json
 from service.api.caller import Caller, caller_of
+from service.api.capacity import Capacity
 from service.api.correlation import RequestContext, context_of
 from service.api.entity_tags import entity_tag, is_known, send_entity, send_not_modified
 from service.api.farewell import closing
-from service.api.guard import STORE_RETRY_SECONDS
-from service.api.health import QueueState
-from service.api.idempotency import first_submission, idempotency_key
+from service.api.idempotency import first_submission, idempotency_key, outcome_unknown
 from service.api.labels import labels_of
 from service.api.live.live import Live
 from service.api.live.patience import Patience
 from service.api.lookup import no_such_task, task_id_of, within
 from service.api.models import SubmitTask
-from service.api.problems import Problem, unavailable
+from service.api.problems import Problem
 from service.api.question import question_of
 from service.api.time_travel import view_at
 from service.api.validation import (
@@ -42,10 +39,9 @@ class SubmitEndpoint:
 
     Args:
         model: validates bodies, see `models.limited_submission`.
-        needs_broker: refuse submissions while this is away or blocked; `None` accepts them always.
+        capacity: judges whether one more task is taken on.
         deadline_seconds: longest wait for the event log.
         furthest_start: how far in the future a task may ask to be started.
-        backlog: judges whether one more task may wait; `None` lets any number wait.
     """
 
     def __init__(
@@ -56,20 +52,18 @@ class SubmitEndpoint:
         model: type[SubmitTask],
         limits: BodyLimits,
         *,
+        capacity: Capacity,
         deadline_seconds: float,
         furthest_start: timedelta,
-        needs_broker: QueueState | None = None,
-        backlog: Backlog | None = None,
     ) -> None:
         self._appender = appender
         self._log = log
         self._admission = admission
+        self._capacity = capacity
         self._model = model
         self._limits = limits
         self._deadline = deadline_seconds
         self._furthest_start = furthest_start
-        self._needs_broker = needs_broker
-        self._backlog = backlog
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
@@ -90,14 +84,10 @@ class SubmitEndpoint:
 
     def _admit(self, headers: dict[bytes, bytes]) -> str | None:
         """Decide by its headers whether a body is read; returns the key, if there is one."""
-        broker = self._needs_broker
-        if broker is not None and (broker.blocked or not broker.connected):
-            raise _broker_unavailable()
+        self._capacity.check()
         require_json(headers)
         key = idempotency_key(headers)
         declared_size(headers, self._limits)
-        if self._backlog is not None:
-            self._backlog.check()
         self._admission.check()
         return key
 
@@ -131,10 +121,9 @@ class SubmitEndpoint:
         try:
             result = await self._appender.append(append, self._deadline)
         except OutcomeUnknown:
-            raise _outcome_unknown(task_id, replayable=replayable) from None
+            raise outcome_unknown(task_id, replayable=replayable) from None
         if isinstance(result, Appended):
-            if self._backlog is not None:
-                self._backlog.stored()
+            self._capacity.stored()
             correlation_id = append.metadata.correlation_id
             await send_submitted(send, task_id, result.recorded_at, correlation_id, replayed=False)
         elif replayable:
@@ -209,30 +198,3 @@ async def _send_ended(view: TaskView, headers: dict[bytes, bytes], send: Send) -
         await send_not_modified(send, tag)
     else:
         await send_entity(send, task_status(view), "application/json", tag)
-
-
-def _broker_unavailable() -> Problem:
-    return unavailable(
-        "broker-unavailable",
-        "The queue is away",
-        "RabbitMQ takes no messages now and this service is set to refuse tasks then. "
-        "Nothing was stored; send the request again.",
-        retry_after=STORE_RETRY_SECONDS,
-    )
-
-
-def _outcome_unknown(task_id: UUID, *, replayable: bool) -> Problem:
-    advice = (
-        "Send the request again with the same Idempotency-Key."
-        if replayable
-        else f"Look at /tasks/{task_id} before you send it again; "
-        "with an Idempotency-Key a retry would be safe."
-    )
-    return unavailable(
-        "outcome-unknown",
-        "The outcome is not known",
-        f"The connection to PostgreSQL broke while the task was being stored. {advice}",
-        retry_after=STORE_RETRY_SECONDS,
-        outcome="unknown",
-        task_id=str(task_id),
-    )

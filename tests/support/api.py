@@ -95,6 +95,10 @@ class InProcessApi:
         """Ask for a task to be cancelled, with a JSON body if there is one."""
         return await self.http.post(f"/tasks/{task_id}/cancel", json=body, headers=headers)
 
+    async def retry(self, task_id: object, **headers: str) -> httpx2.Response:
+        """Ask for a task to be tried again."""
+        return await self.http.post(f"/tasks/{task_id}/retry", headers=headers)
+
     async def accepted(self, body: object, **headers: str) -> dict[str, Any]:
         """Post a body that must be accepted; returns the answer."""
         answer = await self.submit(body, **headers)

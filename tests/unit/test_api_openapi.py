@@ -23,7 +23,7 @@ from service.api.models import (
     limited_submission,
 )
 from service.api.openapi_cancel import CANCEL_PROBLEMS, CANCELLATIONS
-from service.api.openapi_erase import ERASE_PROBLEMS
+from service.api.openapi_ended import ENDED_PROBLEMS
 from service.api.openapi_reading import CHECKS, READING_PROBLEMS
 from service.api.openapi_security import with_security
 from service.api.parameters import CURSOR_PATTERN, cursor_text
@@ -187,10 +187,10 @@ def test_the_document_describes_the_model_that_validates() -> None:
         (Health, examples.HEALTHY),
         *((ProblemDocument, samples) for _, samples in examples.PROBLEMS.values()),
         *((ProblemDocument, samples) for _, samples in CANCEL_PROBLEMS.values()),
-        *((ProblemDocument, samples) for _, samples in ERASE_PROBLEMS.values()),
         (CircuitCheck, CHECKS),
         (TaskResult, RESULTS),
         *((ProblemDocument, samples) for _, samples in READING_PROBLEMS.values()),
+        *((ProblemDocument, samples) for _, samples in ENDED_PROBLEMS.values()),
     ],
 )
 def test_every_example_fits_its_model(model: type[BaseModel], samples: Json) -> None:

@@ -1,13 +1,13 @@
-"""The part of the OpenAPI document about erasing."""
+"""The part of the OpenAPI document about tasks that have ended: erasing and trying again."""
 
 from http import HTTPStatus
 from typing import Any
 
-from service.api.examples import problem_example
-from service.api.models import EXAMPLE_ID
-from service.api.openapi_parts import COMMON_PARAMETERS, LOOKUP_PROBLEMS, Json, ref
+from service.api.examples import SUBMITTED, problem_example
+from service.api.models import EXAMPLE_ID, TaskSubmitted
+from service.api.openapi_parts import COMMON_PARAMETERS, LOOKUP_PROBLEMS, Json, json_content, ref
 
-ERASE_PROBLEMS: dict[str, tuple[str, dict[str, Any]]] = {
+ENDED_PROBLEMS: dict[str, tuple[str, dict[str, Any]]] = {
     "TaskHasNotEnded": (
         "The task has not ended, as `current_status` says.",
         problem_example(
@@ -50,6 +50,36 @@ ERASE: Json = {
             "headers": {"X-Correlation-ID": ref("headers", "X-Correlation-ID")},
         },
         "409": ref("responses", "TaskHasNotEnded"),
+        **LOOKUP_PROBLEMS,
+    },
+}
+RETRY: Json = {
+    "operationId": "retryTask",
+    "tags": ["tasks"],
+    "summary": "Try a task again",
+    "description": "Stores a new task with circuit, parameters, options, name, tags and priority "
+    "of one that has ended, however it did. The new task names it as its `origin`, and starts as "
+    "soon as it can. The request has no body.",
+    "parameters": [
+        ref("parameters", "TaskId"),
+        ref("parameters", "IdempotencyKey"),
+        *COMMON_PARAMETERS,
+    ],
+    "responses": {
+        "202": {
+            "description": "Stored. `Location` says where to look at the new task.",
+            "headers": {
+                "Location": ref("headers", "Location"),
+                "Idempotency-Replayed": ref("headers", "Idempotency-Replayed"),
+                "X-Correlation-ID": ref("headers", "X-Correlation-ID"),
+            },
+            "content": json_content(TaskSubmitted, SUBMITTED),
+        },
+        "400": ref("responses", "MalformedRequest"),
+        "408": ref("responses", "RequestTimeout"),
+        "409": ref("responses", "TaskHasNotEnded"),
+        "410": ref("responses", "TaskErased"),
+        "413": ref("responses", "BodyTooLarge"),
         **LOOKUP_PROBLEMS,
     },
 }
