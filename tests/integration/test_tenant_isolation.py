@@ -134,6 +134,7 @@ OPERATIONS: Mapping[str, Asked] = {
         bodies=(None, {"reason": "mine now"}),
         headers=({}, {"Idempotency-Key": IDEMPOTENCY_KEY}),
     ),
+    "retryTask": OfOneThing(headers=({}, {"Idempotency-Key": "once more"})),
     "eraseTask": OfOneThing(),
     "getTaskEvents": OfOneThing(queries=("", "?after=1", "?limit=1"), headers=({}, LINES)),
     "getProof": OfOneThing(queries=("", "?contents=true")),
