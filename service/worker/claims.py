@@ -134,6 +134,7 @@ class Claims:
 
     async def _append_all(self, appends: Sequence[Append]) -> list[AppendResult]:
         """Append in company with whatever else this worker has to append."""
+        self._runs.write_ended()
         answers = await asyncio.gather(
             *(self._appender.append(append, APPEND_SECONDS) for append in appends),
             return_exceptions=True,

@@ -9,7 +9,8 @@ import structlog
 
 from domain.errors import StoreError
 from domain.ports import Leases
-from service.worker.runs import Run, Runs
+from service.worker.run import Run
+from service.worker.runs import Runs
 
 log = structlog.get_logger()
 

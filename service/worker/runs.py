@@ -1,72 +1,35 @@
 """The tasks that this worker has claimed: their runs, and how each of them ends."""
 
 import asyncio
+import logging
 import time
-from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable
 from uuid import UUID
 
 import structlog
 
-from domain.errors import AppendRefused, KetlogError, StoreError
-from domain.events import RequeueReason, TaskCompleted, TaskFailed
-from domain.execution import METHODS, RunFailed, RunOutcome, RunRequest
-from domain.log import Append, AppendResult, Conflict
+from domain.events import RequeueReason
+from domain.execution import RunFailed, RunOutcome, RunRequest
+from domain.log import Append
 from domain.ports import Appender
 from domain.task import Task
-from infrastructure.backoff import Backoff
-from infrastructure.quantum.pool import Job, PoolClosed, SimulatorDied
-from infrastructure.telemetry import metrics
-from infrastructure.telemetry.context import trace_id_of
+from infrastructure.quantum.pool import PoolClosed, SimulatorDied
 from service.worker import decisions
 from service.worker.counters import Counters
 from service.worker.demand import LONG_SECONDS, Load, LookAhead
+from service.worker.endings import Endings
 from service.worker.ports import Simulators
+from service.worker.run import Run, naming
 
 log = structlog.get_logger()
-
-
-@dataclass(slots=True, eq=False)
-class Run:
-    """A claimed task.
-
-    Attributes:
-        task: as the claim has left it.
-        claimed_at: `time.monotonic()` of the claim.
-        started_at: the same of the beginning of the run, and `over_at` of its end.
-        job: its place in the pool; `None` when there is nothing to run.
-        is_long: the run has lasted longer than what may be ahead of another one.
-        ending: how it ends is decided and on its way to the log.
-        lost: the task was taken from this worker; nothing of it goes to the log any more.
-        cancelled: it was taken because somebody had cancelled it.
-        stopped_because: this worker ended the run, and the task goes back for this reason.
-    """
-
-    task: Task
-    claimed_at: float
-    started_at: float | None = None
-    job: Job | None = None
-    is_long: bool = False
-    ending: bool = False
-    lost: bool = False
-    cancelled: bool = False
-    stopped_because: str | None = None
-    timer: asyncio.TimerHandle | None = None
-    over_at: float | None = None
-
-    @property
-    def waits(self) -> bool:
-        """Whether it is claimed and no simulator has begun it."""
-        return self.job is not None and self.started_at is None and not self.ending
+_root = logging.getLogger()
 
 
 class Runs:
     """Has claimed tasks run and writes down what comes of them.
 
     A task is held from its claim until its end is in the log, however long the database is away
-    in between. The log alone decides whether the end counts: it refuses an outcome whose task has
-    been taken away.
+    in between.
 
     Args:
         on_change: called when a run begins to be long, and when one is over.
@@ -86,7 +49,6 @@ class Runs:
         on_ended: Callable[[Run, Append | None], None] = lambda _run, _append: None,
     ) -> None:
         self._simulators = simulators
-        self._appender = appender
         self._worker_id = worker_id
         self._max_attempts = max_attempts
         self._counters = counters
@@ -96,7 +58,13 @@ class Runs:
         self._held: dict[UUID, Run] = {}
         self._in_pool = 0
         self._long = 0
-        self._endings: set[asyncio.Task[None]] = set()
+        self._endings = Endings(
+            appender,
+            worker_id=worker_id,
+            counters=counters,
+            on_ended=on_ended,
+            on_over=self._forget,
+        )
 
     @property
     def held(self) -> list[Run]:
@@ -126,7 +94,8 @@ class Runs:
             # It was taken away and came back before the renewal of its lease could tell.
             self.lose(former)
         run = self._held[task.task_id] = Run(task, time.monotonic())
-        log.debug("Task claimed", **_naming(run))
+        if _root.isEnabledFor(logging.DEBUG):
+            log.debug("Task claimed", **naming(run))
         if isinstance(request, RunFailed):
             self._conclude(run, request)
             return
@@ -163,13 +132,13 @@ class Runs:
     def lose(self, run: Run) -> None:
         """The task is not this worker's any more: end its run and forget what comes of it."""
         self._counters.lost += 1
-        log.warning("Run stopped, its task was taken away", **_naming(run))
+        log.warning("Run stopped, its task was taken away", **naming(run))
         self._let_go(run)
 
     def cancel(self, run: Run) -> None:
         """The task was cancelled: end its run; the log has its end already."""
         self._counters.cancelled += 1
-        log.info("Run stopped, its task was cancelled", **_naming(run))
+        log.info("Run stopped, its task was cancelled", **naming(run))
         run.cancelled = True
         self._let_go(run)
 
@@ -179,11 +148,14 @@ class Runs:
         if outcomes:
             await asyncio.wait(outcomes)
 
+    def write_ended(self) -> None:
+        """Have the ends written that wait for company: something else goes to the log now."""
+        self._endings.write()
+
     async def recorded(self) -> None:
         """Wait until every run is over and its end is in the log."""
         await self.over()
-        while self._endings:
-            await asyncio.wait(self._endings)
+        await self._endings.written()
 
     @property
     def _slots_in_service(self) -> int:
@@ -235,7 +207,7 @@ class Runs:
                 detail = run.stopped_because or "the worker was shut down"
                 self._give_up(run, RequeueReason.HANDED_BACK, detail)
             case error:
-                log.error("Run ended in an error of the worker", exc_info=error, **_naming(run))
+                log.error("Run ended in an error of the worker", exc_info=error, **naming(run))
                 detail = f"the worker failed: {type(error).__name__}"
                 self._give_up(run, RequeueReason.SIMULATOR_DIED, detail)
 
@@ -248,93 +220,19 @@ class Runs:
 
     def _conclude(self, run: Run, outcome: RunOutcome) -> None:
         waited = 0.0 if run.started_at is None else run.started_at - run.claimed_at
-        self._spawn(
-            run, self._record(run, decisions.conclude(run.task, outcome, self._worker_id, waited))
-        )
+        self._write_down(run, decisions.conclude(run.task, outcome, self._worker_id, waited))
 
     def _give_up(self, run: Run, reason: RequeueReason, detail: str) -> None:
         append = decisions.give_up(run.task, reason, detail, self._worker_id, self._max_attempts)
-        self._spawn(run, self._record(run, append))
+        self._write_down(run, append)
 
-    def _spawn(self, run: Run, ending: Coroutine[Any, Any, None]) -> None:
-        run.ending = True
-        task = asyncio.create_task(ending)
-        self._endings.add(task)
-        task.add_done_callback(self._endings.discard)
-
-    async def _record(self, run: Run, append: Append) -> None:
-        """Append the end of a task, waiting for the database as long as it takes."""
-        try:
-            await self._append(run, append)
-        except AppendRefused as refusal:
-            log.exception("Outcome cannot be stored", reason=str(refusal), **_naming(run))
-            await self._append(run, decisions.not_storable(run.task, self._worker_id))
-        except StoreError as error:
-            log.warning("Outcome not stored, its lease will run out", reason=str(error))
-        finally:
-            self._forget(run)
-
-    async def _append(self, run: Run, append: Append) -> None:
-        result = await self._insist(run, append)
-        if isinstance(result, Conflict):
-            self._counters.stale += 1
-            log.warning(
-                "Outcome refused, the task was taken away",
-                event_type=type(append.event).__name__,
-                **_naming(run),
-            )
-            self._on_ended(run, None)
-            return
-        self._count(run, append)
-        self._on_ended(run, append)
-
-    async def _insist(self, run: Run, append: Append) -> AppendResult:
-        """Append, and try again after errors that nobody foresaw: an outcome is not thrown away."""
-        backoff = Backoff(first=0.2, longest=5.0)
-        while True:
-            try:
-                return await self._appender.append(append)
-            except KetlogError:
-                raise
-            except Exception:
-                log.exception("Outcome not stored yet", **_naming(run))
-            await asyncio.sleep(backoff.next())
-
-    def _count(self, run: Run, append: Append) -> None:
-        match append.event:
-            case TaskCompleted(execution=execution):
-                self._counters.completed += 1
-                _measure(execution)
-                log.debug("Task completed", **_naming(run))
-            case TaskFailed(code=code):
-                self._counters.failed += 1
-                log.debug("Task failed", code=code, **_naming(run))
-            case event:
-                self._counters.requeued += 1
-                reason = getattr(event, "reason", None)
-                self._counters.handed_back += reason is RequeueReason.HANDED_BACK
-                log.info("Task requeued", reason=str(reason), **_naming(run))
+    def _write_down(self, run: Run, append: Append) -> None:
+        self._endings.add(run, append, more_follow=self._in_pool > 0)
 
     def _forget(self, run: Run) -> None:
         if self._held.get(run.task.task_id) is run:
             del self._held[run.task.task_id]
 
 
-def _measure(execution: Mapping[str, Any]) -> None:
-    method = execution.get("method")
-    seconds = execution.get("durations", {}).get("run")
-    if seconds is not None:
-        metrics.RUN_DURATION.labels(method if method in METHODS else "other").observe(seconds)
-
-
 def _seconds_since(moment: float | None) -> float:
     return 0.0 if moment is None else time.monotonic() - moment
-
-
-def _naming(run: Run) -> dict[str, str | int]:
-    return {
-        "task_id": str(run.task.task_id),
-        "attempt": run.task.attempt,
-        "correlation_id": run.task.metadata.correlation_id,
-        "trace_id": trace_id_of(run.task.metadata.traceparent),
-    }

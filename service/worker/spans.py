@@ -22,7 +22,7 @@ from infrastructure.rabbitmq.topology import QUEUE
 from infrastructure.telemetry.context import attempt_context, child_of, claim_context
 from infrastructure.telemetry.tracing import SpanKind, Tracing
 from service.worker.intake import Held
-from service.worker.runs import Run
+from service.worker.run import Run
 
 _STEPS = ("parse", "compile", "run")
 

@@ -13,7 +13,7 @@ from infrastructure.rabbitmq.message import TaskMessage
 from infrastructure.telemetry.sampling import Sampler
 from infrastructure.telemetry.tracing import Tracing
 from service.worker.intake import Held
-from service.worker.runs import Run
+from service.worker.run import Run
 from service.worker.spans import AttemptSpans
 from tests.support import tasks
 
