@@ -10,6 +10,7 @@ import sys
 import structlog
 import uvloop
 
+from infrastructure.collector import spare_the_collector
 from infrastructure.heartbeat import Heartbeat
 from infrastructure.postgres.census import PostgresCensus
 from infrastructure.postgres.connect import Database
@@ -43,6 +44,7 @@ def main() -> int:
     settings = read_settings(RelaySettings)
     configure_logging("relay", settings.log_level, settings.log_format)
     log.info("Relay starts")
+    spare_the_collector()
     uvloop.run(Relay(settings).run())
     log.info("Relay stopped")
     return 0

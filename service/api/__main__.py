@@ -1,7 +1,6 @@
 """Runs the API: `python -m service.api`."""
 
 import asyncio
-import gc
 import resource
 import socket
 from types import FrameType
@@ -9,6 +8,7 @@ from types import FrameType
 import structlog
 import uvicorn
 
+from infrastructure.collector import spare_the_collector
 from infrastructure.settings import ApiSettings, read_settings
 from infrastructure.shutdown import leave_after
 from infrastructure.telemetry.logging import configure_logging
@@ -91,13 +91,6 @@ def places_for_connections(wanted: int) -> int:
     if soft != resource.RLIM_INFINITY and soft < needed:
         resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
     return wanted
-
-
-def spare_the_collector() -> None:
-    """Keep what lives as long as the process out of every garbage collection, and have fewer."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(10_000, 20, 50)
 
 
 def main() -> None:

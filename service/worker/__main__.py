@@ -8,6 +8,7 @@ import sys
 import structlog
 import uvloop
 
+from infrastructure.collector import spare_the_collector
 from infrastructure.postgres.connect import Database
 from infrastructure.postgres.event_log import PostgresEventLog
 from infrastructure.postgres.leases import PostgresLeases
@@ -41,6 +42,7 @@ def main() -> int:
             f"ketlog cannot start, this variable has to be changed: {error}"
         ) from None
     log.info("Worker starts", worker_id=settings.worker_id)
+    spare_the_collector()
     return uvloop.run(_work(settings, limits))
 
 
