@@ -6,9 +6,10 @@ text that the database keeps, which no model has to read.
 """
 
 import math
-from typing import Annotated, Any, Literal, TypeAlias
+import sys
+from typing import Annotated, Any, Final, Literal, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from domain.execution import MAX_SEED, Method, ParameterValue
 from domain.labels import Priority
@@ -19,6 +20,7 @@ DEFAULT_SHOTS = 1024
 MAX_PARAMETERS = 1_000
 MAX_REASON_CHARACTERS = 500
 _SMALLEST, _LARGEST = -(2**63), 2**64 - 1
+_LARGEST_FLOAT = sys.float_info.max
 
 QUICKSTART_CIRCUIT = "OPENQASM 3; qubit q; h q; measure q;"
 EXAMPLE_ID = "019b6520-6c5b-7d3a-8a51-3f2b6f0f9c11"
@@ -26,27 +28,35 @@ EXAMPLE_CORRELATION_ID = "4bf92f35-77b3-4da6-a3ce-929d0e0e4736"
 
 
 def _parameter(value: Any) -> ParameterValue:
-    """Accept booleans, numbers that JSON and OpenQASM share, and lists of them."""
+    """Accept booleans, finite numbers and lists of them; what 64 bits do not hold is a float."""
     if isinstance(value, bool):
         return value
-    if isinstance(value, int) and _SMALLEST <= value <= _LARGEST:
-        return value
+    if isinstance(value, int) and abs(value) <= _LARGEST_FLOAT:
+        return value if _SMALLEST <= value <= _LARGEST else float(value)
     if isinstance(value, float) and math.isfinite(value):
         return value
     if isinstance(value, list):
         return [_parameter(item) for item in value]
-    raise ValueError("must be a boolean, a finite number of at most 64 bits, or a list of those")
+    raise ValueError("must be a boolean, a finite number, or a list of those")
 
 
+def _whole(value: Any) -> Any:
+    """Take a number such as 1024.0 for the integer that it is in JSON."""
+    return int(value) if type(value) is float and value.is_integer() else value
+
+
+PARAMETER_VALUE: Final = "ParameterValue"
+"""Comment in a parameter's schema, by which the document finds what its items refer to."""
 _PARAMETER_SCHEMA = {
-    "title": "ParameterValue",
+    "$comment": PARAMETER_VALUE,
     "anyOf": [
         {"type": "boolean"},
-        {"type": "number"},
+        {"type": "number", "minimum": -_LARGEST_FLOAT, "maximum": _LARGEST_FLOAT},
         {"type": "array", "items": {}, "description": "Values of an array, nested as declared."},
     ],
 }
 Parameter: TypeAlias = Annotated[Any, AfterValidator(_parameter), WithJsonSchema(_PARAMETER_SCHEMA)]
+Whole: TypeAlias = Annotated[int, BeforeValidator(_whole)]
 
 
 class SubmitTask(BaseModel):
@@ -77,9 +87,9 @@ class SubmitTask(BaseModel):
         description="OpenQASM 3 or 2. Any text is accepted; one that cannot be run fails later, "
         "with the reason in `error_message`.",
     )
-    shots: int = Field(DEFAULT_SHOTS, ge=1, description="How often the circuit is run.")
-    seed: int | None = Field(
-        None, ge=0, le=MAX_SEED, description="Makes the counts repeatable; drawn if absent."
+    shots: Whole = Field(DEFAULT_SHOTS, ge=1, description="How often the circuit is run.")
+    seed: Annotated[int, Field(ge=0, le=MAX_SEED), BeforeValidator(_whole)] | None = Field(
+        None, description="Makes the counts repeatable; drawn if absent."
     )
     method: Method = Field(
         "automatic", description="Simulation method; `execution` tells which one was used and why."
@@ -116,7 +126,7 @@ def limited_submission(max_shots: int, max_circuit_bytes: int) -> type[SubmitTas
             description=f"{SubmitTask.model_fields['circuit'].description} "
             f"At most {max_circuit_bytes} bytes in UTF-8.",
         )
-        shots: int = Field(
+        shots: Whole = Field(
             min(DEFAULT_SHOTS, max_shots),
             ge=1,
             le=max_shots,

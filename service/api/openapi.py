@@ -2,10 +2,7 @@
 
 import json
 from collections.abc import Awaitable, Callable
-from typing import Any
 
-from pydantic import BaseModel
-from pydantic.json_schema import models_json_schema
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -22,17 +19,13 @@ from service.api.examples import (
     SUBMITTED,
 )
 from service.api.models import (
-    CancelTask,
     Health,
     Probe,
-    ProblemDocument,
     SubmitTask,
     TaskStatus,
     TaskSubmitted,
 )
 from service.api.openapi_audit import (
-    ANSWERS_WITH_ABSENT_FIELDS,
-    AUDIT_MODELS,
     AUDIT_PARAMETERS,
     AUDIT_PATHS,
 )
@@ -44,13 +37,12 @@ from service.api.openapi_parts import COMMON_PARAMETERS, LOOKUP_PROBLEMS, Json, 
 from service.api.openapi_reading import (
     NOT_MODIFIED,
     READING_HEADERS,
-    READING_MODELS,
     READING_PARAMETERS,
     READING_PATHS,
     READING_PROBLEMS,
-    READING_WITH_ABSENT_FIELDS,
     RETRIED_PROBLEMS,
 )
+from service.api.openapi_schemas import schemas
 from service.api.openapi_security import with_security
 from service.api.problems import MEDIA_TYPE
 
@@ -101,7 +93,7 @@ def _unlinked(submission: type[SubmitTask]) -> Json:
             "/readyz": {"get": _readyz()},
         },
         "components": {
-            "schemas": _schemas(submission),
+            "schemas": schemas(submission),
             "responses": {name: _problem(name) for name in _PROBLEMS},
             "headers": _HEADERS | READING_HEADERS,
             "parameters": _PARAMETERS | AUDIT_PARAMETERS | READING_PARAMETERS | LIVE_PARAMETERS,
@@ -227,35 +219,6 @@ def _readyz() -> Json:
             "503": ref("responses", "Unavailable"),
         },
     }
-
-
-def _schemas(submission: type[SubmitTask]) -> Json:
-    models: list[tuple[type[BaseModel], Any]] = [
-        (submission, "validation"),
-        (CancelTask, "validation"),
-        (TaskSubmitted, "validation"),
-        (TaskStatus, "validation"),
-        *((model, "validation") for model in (*AUDIT_MODELS, *READING_MODELS)),
-        (Health, "validation"),
-        (Probe, "validation"),
-        (ProblemDocument, "validation"),
-    ]
-    _names, schema = models_json_schema(models, ref_template="#/components/schemas/{model}")
-    definitions: Json = schema["$defs"]
-    for name, definition in definitions.items():
-        if name not in {SubmitTask.__name__, CancelTask.__name__}:
-            # Answers may get more fields one day; clients must not be told otherwise.
-            definition.pop("additionalProperties", None)
-    for name in (
-        "TaskStatus",
-        *READING_WITH_ABSENT_FIELDS,
-        "ProblemDocument",
-        *ANSWERS_WITH_ABSENT_FIELDS,
-    ):
-        # A field that may be absent has no value then: the models' placeholders are not defaults.
-        for field in definitions[name]["properties"].values():
-            field.pop("default", None)
-    return definitions
 
 
 def _problem(name: str) -> Json:

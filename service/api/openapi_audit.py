@@ -2,11 +2,12 @@
 
 from pydantic import BaseModel
 
+from domain.checkpoint import MAX_SIZE
 from domain.codec import SCHEMA_VERSIONS
 from service.api.event_models import PAGES, CloudEvent, EventPage
 from service.api.events import DEFAULT_LIMIT, MAX_LIMIT, NDJSON
 from service.api.openapi_parts import COMMON_PARAMETERS, LOOKUP_PROBLEMS, Json, json_content, ref
-from service.api.parameters import CURSOR_PATTERN
+from service.api.parameters import CURSOR_PATTERN, MAX_VERSION
 from service.api.proof_models import PROVED, TaskProof
 
 
@@ -42,7 +43,7 @@ def _log() -> Json:
         + COMMON_PARAMETERS,
         "responses": {
             "200": _events("The events."),
-            **{code: LOOKUP_PROBLEMS[code] for code in ("422", "500", "503")},
+            **{code: answer for code, answer in LOOKUP_PROBLEMS.items() if code != "404"},
         },
     }
 
@@ -100,7 +101,11 @@ ANSWERS_WITH_ABSENT_FIELDS = (
 )
 AUDIT_PARAMETERS: Json = {
     "Version": _query(
-        "version", "The task after so many events, exactly.", type="integer", minimum=1
+        "version",
+        "The task after so many events, exactly. With `as_of` too, neither is gone beyond.",
+        type="integer",
+        minimum=1,
+        maximum=MAX_VERSION,
     ),
     "AsOf": _query(
         "as_of",
@@ -108,10 +113,12 @@ AUDIT_PARAMETERS: Json = {
         "A time in milliseconds, as answers show it, takes in that whole millisecond.",
         **_TIME,
     ),
-    "AfterVersion": _query("after", "Only versions above this one.", type="integer", minimum=0),
+    "AfterVersion": _query(
+        "after", "Only versions above this one.", type="integer", minimum=0, maximum=MAX_VERSION
+    ),
     "AfterCursor": _query(
         "after",
-        "The `cursor` of an earlier answer; absent to begin.",
+        "The `cursor` of an earlier answer, unchanged; absent to begin. Its form may change.",
         type="string",
         pattern=CURSOR_PATTERN,
     ),
@@ -147,5 +154,6 @@ AUDIT_PARAMETERS: Json = {
         "Size of an earlier checkpoint, to be shown to be continued.",
         type="integer",
         minimum=1,
+        maximum=MAX_SIZE,
     ),
 }

@@ -114,7 +114,7 @@ LIVE_PARAMETERS: Json = {
         "query",
         "wait",
         "Seconds to wait for the task's end. The answer comes when it has ended, or when the time "
-        "is over, and shows the task as it stands then.",
+        "is over, and shows the task as it stands then; a task as it was is shown at once.",
         type="integer",
         minimum=0,
         maximum=MAX_WAIT_SECONDS,

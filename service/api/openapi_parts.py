@@ -22,6 +22,7 @@ def json_content(model: type[BaseModel], examples: Json) -> Json:
 
 COMMON_PARAMETERS = [ref("parameters", "CorrelationId"), ref("parameters", "Traceparent")]
 LOOKUP_PROBLEMS = {
+    "400": ref("responses", "MalformedRequest"),
     "404": ref("responses", "NotFound"),
     "422": ref("responses", "InvalidRequest"),
     "429": ref("responses", "TooManyRequests"),

@@ -2,6 +2,7 @@
 
 from starlette.types import Receive, Scope, Send
 
+from domain.checkpoint import MAX_SIZE
 from domain.codec import to_json
 from domain.errors import LogForked
 from domain.ports import EventLog
@@ -11,10 +12,9 @@ from service.api.answers import send_json
 from service.api.caller import caller_of
 from service.api.lookup import no_such_task, task_id_of, within
 from service.api.parameters import query_parameters, single, whole_number
-from service.api.problems import FieldProblem, Problem, invalid_request
+from service.api.problems import FieldProblem, Problem
 from service.audit.proof import NoSuchCheckpoint, task_proof
 
-MAX_SIZE = 2**63 - 1
 _PARAMETERS = ("contents", "since")
 
 
@@ -55,7 +55,7 @@ class ProofEndpoint:
                 ),
             )
         except NoSuchCheckpoint as error:
-            raise invalid_request([FieldProblem("since", str(error))]) from None
+            raise _no_such_checkpoint(error) from None
         except LogForked as error:
             raise _broken(error) from error
         finally:
@@ -69,6 +69,16 @@ def _yes_or_no(text: str) -> bool:
     if text not in {"true", "false"}:
         raise ValueError("must be true or false")
     return text == "true"
+
+
+def _no_such_checkpoint(error: NoSuchCheckpoint) -> Problem:
+    return Problem(
+        404,
+        "no-such-checkpoint",
+        "Checkpoint not found",
+        "The log has no checkpoint of this size. Name one that you have, or leave `since` out.",
+        errors=[FieldProblem("since", str(error))],
+    )
 
 
 def _broken(error: LogForked) -> Problem:

@@ -12,7 +12,6 @@ from service.api.parameters import (
     single,
     whole_number,
 )
-from service.api.problems import FieldProblem, invalid_request
 from service.api.time_travel import Moment
 
 PARAMETERS = ("as_of", "version", "wait")
@@ -23,7 +22,7 @@ class Question(NamedTuple):
 
     Attributes:
         moment: the task as it was then; `None` for now.
-        wait: seconds to wait for the task's end.
+        wait: seconds to wait for the task's end; none for a moment, which does not change.
     """
 
     moment: Moment | None = None
@@ -41,10 +40,6 @@ def question_of(scope: Scope) -> Question:
     version = single(given, "version", whole_number(1, MAX_VERSION), None)
     time = single(given, "as_of", end_of_moment, None)
     wait = single(given, "wait", whole_number(0, MAX_WAIT_SECONDS), 0)
-    if version is not None and time is not None:
-        raise invalid_request([FieldProblem("as_of", "cannot be combined with version")])
     if version is None and time is None:
         return Question(wait=wait)
-    if wait:
-        raise invalid_request([FieldProblem("wait", "cannot be combined with version or as_of")])
     return Question(Moment(version, time))

@@ -20,7 +20,7 @@ from service.api.problems import FieldProblem, Problem
 
 
 class Moment(NamedTuple):
-    """Up to where a task's events count."""
+    """Up to where a task's events count: as far as all that is given allows."""
 
     version: int | None
     time: datetime | None
@@ -55,12 +55,14 @@ async def view_at(
 
 def _up_to(stream: Sequence[StoredEvent], asked: Moment) -> Sequence[StoredEvent]:
     if asked.version is not None:
-        return stream[: asked.version] if asked.version <= len(stream) else ()
-    return [s for s in stream if asked.time is not None and s.recorded_at <= asked.time]
+        stream = stream[: asked.version] if asked.version <= len(stream) else ()
+    if asked.time is not None:
+        stream = [stored for stored in stream if stored.recorded_at <= asked.time]
+    return stream
 
 
 def _not_yet(task_id: UUID, stream: Sequence[StoredEvent], asked: Moment) -> Problem:
-    if asked.version is not None:
+    if asked.version is not None and asked.version > len(stream):
         return Problem(
             404,
             "no-such-version",

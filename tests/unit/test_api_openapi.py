@@ -159,6 +159,15 @@ def test_the_limits_of_this_installation_are_in_it(document: Json) -> None:
     assert document["components"]["schemas"]["SubmitTask"]["additionalProperties"] is False
 
 
+def test_bounds_of_numbers_are_in_it(document: Json) -> None:
+    fields = document["components"]["schemas"]["SubmitTask"]["properties"]
+    assert fields["seed"]["anyOf"][0] == {"type": "integer", "minimum": 0, "maximum": 2**63 - 1}
+    value = document["components"]["schemas"]["ParameterValue"]
+    assert [choice["type"] for choice in value["anyOf"]] == ["boolean", "number", "array"]
+    assert resolved(document, value["anyOf"][2]["items"]) == value
+    assert not [node for node in nodes(document) if {"ge", "le", "gt", "lt"} & node.keys()]
+
+
 def test_answers_may_get_more_fields(document: Json) -> None:
     for name in ("TaskStatus", "TaskSubmitted", "Health"):
         assert "additionalProperties" not in document["components"]["schemas"][name]

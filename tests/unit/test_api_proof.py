@@ -88,7 +88,6 @@ async def test_before_the_first_checkpoint_there_are_just_the_events(api: InProc
     ("query", "field"),
     [
         ("?since=0", "since"),
-        ("?since=2", "since"),
         ("?since=x", "since"),
         ("?since=99999999999999999999999", "since"),
         ("?since=1&since=1", "since"),
@@ -102,6 +101,16 @@ async def test_bad_parameters_are_named(
     task_id = await submitted(api)
     await seal(api, tmp_path)
     assert bad_fields(await api.http.get(f"/tasks/{task_id}/proof{query}")) == [field]
+
+
+async def test_a_checkpoint_that_is_not_there_is_not_found(
+    api: InProcessApi, tmp_path: Path
+) -> None:
+    task_id = await submitted(api)
+    await seal(api, tmp_path)
+    answer = await api.http.get(f"/tasks/{task_id}/proof?since=2")
+    assert bad_fields(answer, 404) == ["since"]
+    assert "from 1 to 1" in answer.text
 
 
 async def test_an_unknown_task_has_no_proof(api: InProcessApi) -> None:

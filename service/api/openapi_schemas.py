@@ -1,0 +1,76 @@
+"""The schemas of the OpenAPI document, from the models."""
+
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from service.api.models import (
+    PARAMETER_VALUE,
+    CancelTask,
+    Health,
+    Probe,
+    ProblemDocument,
+    SubmitTask,
+    TaskStatus,
+    TaskSubmitted,
+)
+from service.api.openapi_audit import ANSWERS_WITH_ABSENT_FIELDS, AUDIT_MODELS
+from service.api.openapi_parts import Json, ref
+from service.api.openapi_reading import READING_MODELS, READING_WITH_ABSENT_FIELDS
+
+
+def schemas(submission: type[SubmitTask]) -> Json:
+    """Return the schemas by name.
+
+    Args:
+        submission: the model that validates bodies, with this installation's limits.
+    """
+    models: list[tuple[type[BaseModel], Any]] = [
+        (submission, "validation"),
+        (CancelTask, "validation"),
+        (TaskSubmitted, "validation"),
+        (TaskStatus, "validation"),
+        *((model, "validation") for model in (*AUDIT_MODELS, *READING_MODELS)),
+        (Health, "validation"),
+        (Probe, "validation"),
+        (ProblemDocument, "validation"),
+    ]
+    _names, schema = models_json_schema(models, ref_template="#/components/schemas/{model}")
+    definitions: Json = schema["$defs"]
+    _name_parameter_values(definitions)
+    for name, definition in definitions.items():
+        if name not in {SubmitTask.__name__, CancelTask.__name__}:
+            # Answers may get more fields one day; clients must not be told otherwise.
+            definition.pop("additionalProperties", None)
+    for name in (
+        "TaskStatus",
+        *READING_WITH_ABSENT_FIELDS,
+        "ProblemDocument",
+        *ANSWERS_WITH_ABSENT_FIELDS,
+    ):
+        # A field that may be absent has no value then: the models' placeholders are not defaults.
+        for field in definitions[name]["properties"].values():
+            field.pop("default", None)
+    return definitions
+
+
+def _name_parameter_values(definitions: Json) -> None:
+    """Make the schema of parameter values a component, which arrays of them refer to as well."""
+    found: Json = {}
+
+    def named(node: Any) -> Any:
+        if isinstance(node, dict):
+            if node.get("$comment") == PARAMETER_VALUE:
+                found.update(node, title=PARAMETER_VALUE)
+                found.pop("$comment")
+                return ref("schemas", PARAMETER_VALUE)
+            return {key: named(value) for key, value in node.items()}
+        return [named(value) for value in node] if isinstance(node, list) else node
+
+    for name in list(definitions):
+        definitions[name] = named(definitions[name])
+    for choice in found["anyOf"]:
+        if choice["type"] == "array":
+            choice["items"] = ref("schemas", PARAMETER_VALUE)
+    definitions[PARAMETER_VALUE] = found
