@@ -61,7 +61,10 @@ def caller_of(scope: types.Scope) -> Caller:
     return caller
 
 
-async def still_permitted(scope: types.Scope) -> bool:
-    """Tell whether a caller may still have its answer: to be asked where that goes on for long."""
+def still_permitted(scope: types.Scope) -> Callable[[], Awaitable[bool]] | None:
+    """Return what an answer that goes on for long asks from time to time: whether it still may.
+
+    `None` where nobody has to show a key.
+    """
     ask: Callable[[], Awaitable[bool]] | None = scope.get(STILL_PERMITTED)
-    return ask is None or await ask()
+    return ask

@@ -418,6 +418,42 @@ async def test_no_stream_is_open_for_ever() -> None:
     assert await end_of(opened) == "renew"
 
 
+async def test_a_reader_whose_key_is_refused_gets_nothing_more() -> None:
+    answers = [True, True, False]
+    opened = OpenStream()
+    opened.reading.set()
+
+    async def permitted() -> bool:
+        return answers.pop(0)
+
+    outlet = Outlet(opened.receive, opened.send, 60.0, permitted=permitted, permit_seconds=0)
+    running = asyncio.create_task(outlet.run(lambda: forever(outlet)))
+    await opened.next_of_any_kind()
+    outlet.offer(place_frame("1"))
+    assert await opened.next_of_any_kind() == Frame(id="1")
+    outlet.offer(place_frame("2"))
+    assert await end_of(opened) == "key-refused"
+    await running
+    assert answers == []
+
+
+async def test_whether_a_reader_may_read_is_not_asked_all_the_time() -> None:
+    opened = OpenStream()
+    opened.reading.set()
+
+    async def permitted() -> bool:
+        raise AssertionError("this was asked")
+
+    outlet = Outlet(opened.receive, opened.send, 60.0, permitted=permitted)
+    running = asyncio.create_task(outlet.run(lambda: forever(outlet)))
+    await opened.next_of_any_kind()
+    outlet.offer(place_frame("1"))
+    assert await opened.next_of_any_kind() == Frame(id="1")
+    outlet.finish(End.SHUTTING_DOWN)
+    assert await end_of(opened) == "shutting-down"
+    await running
+
+
 async def test_an_error_of_the_work_is_not_taken_for_the_end() -> None:
     opened = OpenStream()
     opened.reading.set()

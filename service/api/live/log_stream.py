@@ -14,7 +14,7 @@ from domain.log import LogCursor, LogFilter, LogPage
 from domain.ports import HistoryQueries
 from infrastructure.backoff import Backoff
 from service.api import parameters
-from service.api.caller import caller_of
+from service.api.caller import caller_of, still_permitted
 from service.api.events import log_filter
 from service.api.live.follower import Listening
 from service.api.live.last_event_id import PARAMETER, last_event_id
@@ -60,6 +60,7 @@ class LogStreamEndpoint:
                 send,
                 self._live.bounds.stream_seconds,
                 heartbeat=lambda: _place(follower.cursor),
+                permitted=still_permitted(scope),
             )
             with self._live.leaving(lambda: outlet.finish(End.SHUTTING_DOWN)):
                 await outlet.run(lambda: self._stream(outlet, chosen, missed))

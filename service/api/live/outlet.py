@@ -18,6 +18,7 @@ from infrastructure.telemetry import metrics
 from service.api.live.sse import HEARTBEAT, MEDIA_TYPE, End, end_frame, retry_frame
 
 HEARTBEAT_SECONDS: Final = 15.0
+PERMIT_SECONDS: Final = 5.0
 FAREWELL_SECONDS: Final = 1.0
 MOST_HELD: Final = 1_000
 """So many events wait for a reader, a megabyte if they are its alone."""
@@ -49,8 +50,9 @@ class Outlet:
 
     Args:
         heartbeat: what is sent when nothing was for a while.
-        life_seconds: longest time for which it is open: whoever may not read any more is asked
-            again by then.
+        life_seconds: longest time for which it is open.
+        permitted: tells whether the reader may still read; `None` where everybody may. It is
+            asked before something is sent, and no more often than every `PERMIT_SECONDS`.
     """
 
     def __init__(
@@ -62,6 +64,8 @@ class Outlet:
         heartbeat: Callable[[], bytes] = lambda: HEARTBEAT,
         heartbeat_seconds: float = HEARTBEAT_SECONDS,
         most_held: int = MOST_HELD,
+        permitted: Callable[[], Awaitable[bool]] | None = None,
+        permit_seconds: float = PERMIT_SECONDS,
     ) -> None:
         self._receive = receive
         self._to_reader = send
@@ -69,6 +73,9 @@ class Outlet:
         self._heartbeat_seconds = heartbeat_seconds
         self._life = life_seconds * random.uniform(0.9, 1.0)  # noqa: S311 - not all at once
         self._most_held = most_held
+        self._permitted = permitted
+        self._permit_seconds = permit_seconds
+        self._permit_ends = asyncio.get_running_loop().time() + permit_seconds
         self._held: list[bytes] = []
         self._news = asyncio.Event()
         self._limit: asyncio.Timeout | None = None
@@ -120,6 +127,8 @@ class Outlet:
             Over: the stream is over.
         """
         self._look_at_end()
+        if self._permitted is not None:
+            await self._look_at_permit(self._permitted)
         await self._to_reader({"type": "http.response.body", "body": octets, "more_body": True})
 
     async def send_next(self) -> None:
@@ -179,6 +188,15 @@ class Outlet:
             pass
         self._gone = True
         self._stop()
+
+    async def _look_at_permit(self, permitted: Callable[[], Awaitable[bool]]) -> None:
+        now = asyncio.get_running_loop().time()
+        if now < self._permit_ends:
+            return
+        if not await permitted():
+            self.finish(End.KEY_REFUSED)
+            raise Over
+        self._permit_ends = now + self._permit_seconds
 
     def _look_at_end(self) -> None:
         """Raise `Over`, if it is: a library may have kept the cancellation to itself."""

@@ -25,6 +25,7 @@ class End(StrEnum):
     TOO_SLOW = "too-slow"
     SHUTTING_DOWN = "shutting-down"
     RENEW = "renew"
+    KEY_REFUSED = "key-refused"
 
 
 _ADVICE = {
@@ -35,6 +36,8 @@ _ADVICE = {
     "is lost.",
     End.RENEW: "The stream was open for as long as one may be. Connect again with Last-Event-ID "
     "and nothing is lost.",
+    End.KEY_REFUSED: "The key was revoked or has expired. Connect again with Last-Event-ID and "
+    "another key, and nothing is lost.",
 }
 
 

@@ -11,7 +11,7 @@ from domain.log import LoggedEvent
 from domain.ports import HistoryQueries
 from service.api import parameters
 from service.api.admission import Admission
-from service.api.caller import caller_of
+from service.api.caller import caller_of, still_permitted
 from service.api.live.last_event_id import PARAMETER, last_event_id
 from service.api.live.live import Live
 from service.api.live.outlet import Outlet, send_head
@@ -52,7 +52,8 @@ class TaskStreamEndpoint:
             if scope["method"] == "HEAD":
                 await send_head(send)
                 return
-            outlet = Outlet(receive, send, self._live.bounds.stream_seconds)
+            life = self._live.bounds.stream_seconds
+            outlet = Outlet(receive, send, life, permitted=still_permitted(scope))
             with self._live.leaving(lambda: outlet.finish(End.SHUTTING_DOWN)):
                 await outlet.run(lambda: self._stream(outlet, past, after))
 
