@@ -34,6 +34,8 @@ from relay.pause import PauseWatch
 from relay.reaper import Reaper
 
 HEARTBEAT_SECONDS = 1.0
+UNWELL_SECONDS = 0.25
+"""How soon a relay looks again that is not connected yet, or not any more."""
 CLOSE_SECONDS = 2.0
 
 log = structlog.get_logger()
@@ -130,9 +132,10 @@ class Relay:
 
     async def _beat(self) -> None:
         while True:
-            if self._leadership.healthy and (self._leader is None or self._leader.connected):
+            well = self._leadership.healthy and (self._leader is None or self._leader.connected)
+            if well:
                 self._heartbeat.beat()
-            await asyncio.sleep(HEARTBEAT_SECONDS)
+            await asyncio.sleep(HEARTBEAT_SECONDS if well else UNWELL_SECONDS)
 
     def _listen_for_signals(self) -> None:
         def handle() -> None:

@@ -67,11 +67,12 @@ class NativeStack:
                 postgres.ensure_database(self._settings.postgres_db)
             with step("migrations"):
                 self._apply_migrations()
+            # They wait for RabbitMQ by themselves, and have much to load meanwhile.
+            self._supervisor.start(["api", "relay", *programs.worker_names(workers)])
             with step("rabbitmq"):
                 self._wait_for("rabbitmq", rabbitmq.wait_ready)
                 _require_login(rabbitmq)
             with step(f"api, relay, {workers} worker{'s' if workers > 1 else ''}"):
-                self._supervisor.start(["api", "relay", *programs.worker_names(workers)])
                 wait_for_health(
                     self._problems, timeout=_HEALTHY_WITHIN_SECONDS, give_up=self._failures()
                 )

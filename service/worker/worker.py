@@ -29,7 +29,10 @@ from service.worker.spans import AttemptSpans
 
 log = structlog.get_logger()
 
+LOADING = "the simulators are being loaded"
 PULSE_SECONDS = 1.0
+UNWELL_PULSE_SECONDS = 0.25
+"""How soon a worker looks again that is not well yet, or not any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +113,11 @@ class Worker:
         self._loops: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        """Start the simulators, then begin to take work; the connections may come later.
+        """Start the simulators and connect meanwhile; work is taken once circuits can run.
 
         Raises:
             SimulatorDied: the simulators cannot start.
         """
-        await self._adapters.simulators.start()
         await self._adapters.tracing.start()
         await self._appender.start()
         self._claiming = _loop("claims", self._claims.run)
@@ -129,7 +131,10 @@ class Worker:
         ]
         if self._adapters.inspections is not None:
             self._loops.append(_loop("inspections", self._adapters.inspections.run))
+        self.intake.stop(LOADING)
         await self.intake.start()
+        await self._adapters.simulators.start()
+        self.intake.resume(LOADING)
         log.info(
             "Worker ready",
             worker_id=self._settings.worker_id,
@@ -181,9 +186,10 @@ class Worker:
 
     async def _pulse(self) -> None:
         while True:
-            if await self.is_well():
+            well = await self.is_well()
+            if well:
                 self._heartbeat.beat()
-            await asyncio.sleep(PULSE_SECONDS)
+            await asyncio.sleep(PULSE_SECONDS if well else UNWELL_PULSE_SECONDS)
 
 
 def _loop(name: str, run: Callable[[], Awaitable[None]]) -> "asyncio.Task[None]":

@@ -118,6 +118,7 @@ class FakeSimulators:
     Attributes:
         jobs: everything ever submitted, in order.
         automatic: an outcome that every run has as soon as it begins.
+        loaded: whether they have been loaded.
     """
 
     def __init__(self, slots: int = 1) -> None:
@@ -126,6 +127,8 @@ class FakeSimulators:
         self.automatic: RunOutcome | None = None
         self.killed: list[Job] = []
         self.out_of_service = 0
+        self.loaded = asyncio.Event()
+        self.loaded.set()
         self.on_capacity: Callable[[], None] | None = None
 
     @property
@@ -148,7 +151,7 @@ class FakeSimulators:
         return max(0, 2 * free - len(self.queued))
 
     async def start(self) -> None:
-        """Nothing to start."""
+        await self.loaded.wait()
 
     async def close(self) -> None:
         for job in self.running + self.queued:

@@ -70,6 +70,12 @@ class Scene:
 
 
 async def start_scene(slots: int = 1, **settings: float | str) -> Scene:
+    scene = make_scene(slots, **settings)
+    await scene.worker.start()
+    return scene
+
+
+def make_scene(slots: int = 1, **settings: float | str) -> Scene:
     store = MemoryStore()
     log = FlakyLog(store)
     queue, simulators = FakeQueue(), FakeSimulators(slots)
@@ -83,7 +89,6 @@ async def start_scene(slots: int = 1, **settings: float | str) -> Scene:
         Adapters(log, log, ping, wakes.set, queue, simulators, cancel_notices=notices),
     )
     simulators.on_capacity = worker.wake
-    await worker.start()
     return Scene(store, log, queue, simulators, worker, wakes, notices)
 
 
