@@ -33,7 +33,6 @@ from service.api.health import DatabaseState, Health, QueueState
 from service.api.live.live import Bounds, Live
 from service.api.live.log_stream import LogStreamEndpoint
 from service.api.live.task_stream import TaskStreamEndpoint
-from service.api.methods import methods
 from service.api.models import limited_submission
 from service.api.openapi import openapi_endpoint
 from service.api.permissions import close_to_strangers
@@ -163,7 +162,8 @@ def create_app(
         [
             Route("/circuits:check", check, methods=["POST"]),
             Route("/tasks", submit, methods=["POST"]),
-            methods("/tasks/{task_id}", {"GET": status, "DELETE": erase}),
+            Route("/tasks/{task_id}", status, methods=["GET"]),
+            Route("/tasks/{task_id}/contents", erase, methods=["DELETE"]),
             Route("/tasks/{task_id}/circuit", circuit, methods=["GET"]),
             Route("/tasks/{task_id}/result", result, methods=["GET"]),
             Route("/tasks/{task_id}/cancel", cancel, methods=["POST"]),

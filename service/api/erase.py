@@ -1,4 +1,4 @@
-"""`DELETE /tasks/{task_id}`: removes what a task was given and what came of it.
+"""`DELETE /tasks/{task_id}/contents`: removes what a task was given and what came of it.
 
 Circuit, parameters, result and memory go, with the event that says so, in one transaction. What
 the events say stays, and so do all hashes and proofs.

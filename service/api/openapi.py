@@ -82,7 +82,8 @@ def _unlinked(submission: type[SubmitTask]) -> Json:
         ],
         "paths": {
             "/tasks": {"post": _submit()},
-            "/tasks/{task_id}": {"get": _status(), "delete": ERASE},
+            "/tasks/{task_id}": {"get": _status()},
+            "/tasks/{task_id}/contents": {"delete": ERASE},
             **READING_PATHS,
             **CANCEL_PATHS,
             **LIVE_PATHS,

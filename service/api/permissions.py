@@ -49,7 +49,7 @@ NEEDED: Final[Mapping[tuple[str, str], Needed | None]] = {
     ("POST", "/circuits:check"): _SUBMIT,
     ("POST", "/tasks"): _SUBMIT,
     ("GET", "/tasks/{task_id}"): _READ,
-    ("DELETE", "/tasks/{task_id}"): _MANAGE,
+    ("DELETE", "/tasks/{task_id}/contents"): _MANAGE,
     ("GET", "/tasks/{task_id}/circuit"): _READ,
     ("GET", "/tasks/{task_id}/result"): _READ,
     ("POST", "/tasks/{task_id}/cancel"): _SUBMIT_OR_ADMIN,

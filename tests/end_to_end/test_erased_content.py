@@ -71,7 +71,7 @@ async def test_erased_content_is_nowhere_and_the_log_holds(
 async def traced(owner: asyncpg.Connection) -> bool:
     """Whether the spans of the worker and of the erasure have arrived."""
     names = await owner.fetchval("SELECT array_agg(DISTINCT span ->> 'name') FROM spans")
-    return {"run", "DELETE /tasks/{task_id}"} <= set(names or ())
+    return {"run", "DELETE /tasks/{task_id}/contents"} <= set(names or ())
 
 
 async def holding(owner: asyncpg.Connection) -> set[str]:

@@ -73,7 +73,7 @@ class Client:
 
     async def erase(self, task_id: str, **headers: str) -> httpx2.Response:
         """Ask for a task's contents to be erased."""
-        return await self._http.delete(f"/tasks/{task_id}", headers=headers)
+        return await self._http.delete(f"/tasks/{task_id}/contents", headers=headers)
 
     async def get(self, path: str) -> httpx2.Response:
         """Read any path."""

@@ -48,7 +48,9 @@ async def ended(api: InProcessApi, end: str = "completed") -> UUID:
 async def test_a_task_that_has_ended_is_erased_and_says_so(api: InProcessApi, end: str) -> None:
     task_id = await ended(api, end)
     before = (await api.http.get(f"/tasks/{task_id}")).json()
-    answer = await api.http.delete(f"/tasks/{task_id}", headers={"traceparent": TRACEPARENT})
+    answer = await api.http.delete(
+        f"/tasks/{task_id}/contents", headers={"traceparent": TRACEPARENT}
+    )
     assert (answer.status_code, answer.content) == (204, b"")
     assert api.store.payload_rows[task_id] == {}
     after = (await api.http.get(f"/tasks/{task_id}")).json()
@@ -66,7 +68,7 @@ async def test_a_task_that_has_ended_is_erased_and_says_so(api: InProcessApi, en
 
 async def test_what_a_task_was_before_its_erasure_is_marked(api: InProcessApi) -> None:
     task_id = await ended(api)
-    await api.http.delete(f"/tasks/{task_id}")
+    await api.http.delete(f"/tasks/{task_id}/contents")
     then = (await api.http.get(f"/tasks/{task_id}?version=3")).json()
     assert (then["status"], then["erased"]) == ("completed", ["result"])
     assert "erased_at" not in then
@@ -77,8 +79,10 @@ async def test_what_a_task_was_before_its_erasure_is_marked(api: InProcessApi) -
 
 async def test_to_erase_twice_does_no_harm(api: InProcessApi) -> None:
     task_id = await ended(api)
-    answers = await asyncio.gather(*(api.http.delete(f"/tasks/{task_id}") for _ in range(8)))
-    answers.append(await api.http.delete(f"/tasks/{task_id}"))
+    answers = await asyncio.gather(
+        *(api.http.delete(f"/tasks/{task_id}/contents") for _ in range(8))
+    )
+    answers.append(await api.http.delete(f"/tasks/{task_id}/contents"))
     assert {answer.status_code for answer in answers} == {204}
     assert len(await api.store.stream(task_id)) == 4
 
@@ -96,7 +100,7 @@ async def test_a_comparison_that_comes_between_is_no_obstacle() -> None:
 
     async with in_process_api(store=Compared()) as api:
         task_id = await ended(api)
-        assert (await api.http.delete(f"/tasks/{task_id}")).status_code == 204
+        assert (await api.http.delete(f"/tasks/{task_id}/contents")).status_code == 204
         types = [stored.type for stored in await api.store.stream(task_id)]
         assert types[3:] == ["ResultReproduced", "TaskErased"]
 
@@ -104,15 +108,15 @@ async def test_a_comparison_that_comes_between_is_no_obstacle() -> None:
 async def test_a_task_that_has_not_ended_is_kept(api: InProcessApi) -> None:
     pending = UUID((await api.accepted({"circuit": QUICKSTART}))["task_id"])
     for task_id, status in ((pending, "pending"), (await processing(api), "processing")):
-        document = problem(await api.http.delete(f"/tasks/{task_id}"), 409)
+        document = problem(await api.http.delete(f"/tasks/{task_id}/contents"), 409)
         assert document["current_status"] == status
         assert f"Cancel it with POST /tasks/{task_id}/cancel" in document["detail"]
         assert list(api.store.payload_rows[task_id]) == ["circuit"]
 
 
 async def test_an_unknown_task_is_not_found(api: InProcessApi) -> None:
-    assert bad_fields(await api.http.delete(f"/tasks/{uuid4()}"), 404) == ["task_id"]
-    assert bad_fields(await api.http.delete("/tasks/not-an-id")) == ["task_id"]
+    assert bad_fields(await api.http.delete(f"/tasks/{uuid4()}/contents"), 404) == ["task_id"]
+    assert bad_fields(await api.http.delete("/tasks/not-an-id/contents")) == ["task_id"]
 
 
 async def test_the_retry_of_a_cancellation_is_answered_after_the_erasure(
@@ -121,7 +125,7 @@ async def test_the_retry_of_a_cancellation_is_answered_after_the_erasure(
     task_id = await processing(api)
     key = {"Idempotency-Key": "k"}
     first = await api.cancel(task_id, {"reason": "enough"}, **key)
-    await api.http.delete(f"/tasks/{task_id}")
+    await api.http.delete(f"/tasks/{task_id}/contents")
     again = await api.cancel(task_id, {"reason": "enough"}, **key)
     assert (again.status_code, again.headers["idempotency-replayed"]) == (200, "true")
     assert again.json()["cancel_reason"] == first.json()["cancel_reason"] == "enough"
@@ -141,7 +145,7 @@ async def test_a_database_that_removes_nothing_is_found_out() -> None:
     async with in_process_api(store=WithoutMigration()) as api:
         task_id = await ended(api)
         for _ in range(2):
-            document = problem(await api.http.delete(f"/tasks/{task_id}"), 503)
+            document = problem(await api.http.delete(f"/tasks/{task_id}/contents"), 503)
             assert "`make migrate`" in document["detail"]
 
 
@@ -152,7 +156,7 @@ async def test_an_outcome_that_is_not_known_is_told() -> None:
 
     async with in_process_api() as api, in_process_api(store=api.store, appender=Lost()) as broken:
         task_id = await ended(api)
-        answer = await broken.http.delete(f"/tasks/{task_id}")
+        answer = await broken.http.delete(f"/tasks/{task_id}/contents")
         document = problem(answer, 503)
         assert (document["outcome"], document["task_id"]) == ("unknown", str(task_id))
         assert answer.headers["retry-after"]
