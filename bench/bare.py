@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from infrastructure.settings import ApiSettings, read_settings
-from service.api.__main__ import listen
+from service.api.listening import listen
 from service.api.models import limited_submission
 from service.api.server_config import server_config
 

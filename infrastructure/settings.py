@@ -94,6 +94,8 @@ class ApiSettings(Settings):
 
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=1, le=65535)
+    api_processes: int = Field(default=1, ge=1, le=64)
+    api_metrics_port: int = Field(default=0, ge=0, le=65535)
     auth: Literal["off", "keys"] = "off"
     auth_off_anywhere: bool = False
     cors_origins: str = "*"

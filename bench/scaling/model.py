@@ -137,7 +137,7 @@ def limits(demands: Demands, machine: Machine, cores: int) -> list[Limit]:
         Limit(
             "one API process",
             plan / demands.api,
-            "more API processes and replicas behind a load balancer",
+            "`API_PROCESSES`, and replicas behind a load balancer",
             code=False,
         ),
         Limit(

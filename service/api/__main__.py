@@ -1,8 +1,11 @@
 """Runs the API: `python -m service.api`."""
 
 import asyncio
+import os
 import resource
 import socket
+import sys
+from collections.abc import Callable
 from types import FrameType
 
 import structlog
@@ -16,8 +19,10 @@ from service.api.app import create_app
 from service.api.connection import BoundedProtocol
 from service.api.connections import MOST_LEAVING, Connections
 from service.api.health import Health
+from service.api.listening import listen
+from service.api.membership import Membership
 from service.api.runtime import Runtime
-from service.api.server_config import BACKLOG, ServerConfig, server_config
+from service.api.server_config import ServerConfig, server_config
 
 TICKS_BETWEEN_SWEEPS = 10
 FAREWELL_SECONDS = 0.5
@@ -31,8 +36,15 @@ _log = structlog.get_logger(__name__)
 class Server(uvicorn.Server):
     """uvicorn's server, with bounded connections, and exit code 0 when it is asked to end."""
 
-    def __init__(self, config: ServerConfig, health: Health, grace_seconds: float) -> None:
+    def __init__(
+        self,
+        config: ServerConfig,
+        health: Health,
+        grace_seconds: float,
+        on_serving: Callable[[], None] = lambda: None,
+    ) -> None:
         super().__init__(config)
+        self._on_serving = on_serving
         self._connections = config.connections
         self._health = health
         self._grace_seconds = grace_seconds
@@ -45,6 +57,12 @@ class Server(uvicorn.Server):
             leave_after(self._grace_seconds)
         self._health.draining = True
         self.should_exit = True
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to serve, and say so."""
+        await super().startup(sockets)
+        if self.started:
+            self._on_serving()
 
     async def on_tick(self, counter: int) -> bool:
         """Ten times a second: look after the connections, and whether to end."""
@@ -64,18 +82,6 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """Return a listening socket; ends the process with advice when the port cannot be had."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family, backlog=BACKLOG)
-    except OSError as error:
-        raise SystemExit(
-            f"ketlog cannot listen on {host}:{port} ({error.strerror or error}). "
-            "Stop what uses that port, or set PORT (and HOST) to something else."
-        ) from None
-
-
 def places_for_connections(wanted: int) -> int:
     """Return how many connections there may be: as many as wanted, if there are descriptors."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -93,20 +99,32 @@ def places_for_connections(wanted: int) -> int:
     return wanted
 
 
+def _nobody_waits() -> None:
+    """Nobody waits for a process that is alone."""
+
+
 def main() -> None:
     """Serve until SIGTERM or SIGINT, then finish what has begun."""
     settings = read_settings(ApiSettings)
+    membership = Membership.take()
+    if settings.api_processes > 1 and membership is None:
+        # Whoever only looks after others needs nothing of what was imported here.
+        os.execv(sys.executable, [sys.executable, "-m", "service.api.several"])  # noqa: S606
     configure_logging("api", settings.log_level, settings.log_format)
-    runtime = Runtime(settings)
+    runtime = Runtime(settings, 0 if membership is None else membership.number)
     health = Health(runtime.adapters.database, runtime.adapters.broker)
     app = create_app(settings, runtime.adapters, health, runtime.lifespan, runtime.tracing)
     connections = Connections(places_for_connections(settings.max_connections))
     runtime.watch(connections)
     config = server_config(app, settings, BoundedProtocol, connections)
     spare_the_collector()
-    listener = listen(settings.host, settings.port)
+    if membership is None:
+        listener, on_serving = listen(settings.host, settings.port), _nobody_waits
+    else:
+        listener, on_serving = membership.listener, membership.serves
     _log.info("Listening", host=settings.host, port=listener.getsockname()[1])
-    Server(config, health, settings.shutdown_grace_seconds).run(sockets=[listener])
+    server = Server(config, health, settings.shutdown_grace_seconds, on_serving)
+    server.run(sockets=[listener])
     _log.info("Stopped")
 
 

@@ -25,6 +25,7 @@ from infrastructure.rabbitmq.probe import BrokerProbe
 from infrastructure.settings import ApiSettings
 from infrastructure.telemetry import metrics
 from infrastructure.telemetry.append_spans import AppendSpans
+from infrastructure.telemetry.exposition import MetricsServer
 from infrastructure.telemetry.metrics import Reading
 from infrastructure.telemetry.provide import make_tracing
 from service.api.app import Adapters
@@ -39,12 +40,15 @@ APPLICATION_NAME = "ketlog-api"
 class Runtime:
     """PostgreSQL and RabbitMQ as the API uses them. Neither has to be there for it to start."""
 
-    def __init__(self, settings: ApiSettings) -> None:
+    def __init__(self, settings: ApiSettings, number: int = 0) -> None:
+        """Make the adapters; `number` is the process's place among several, from 0."""
         self._database = Database(
             settings.database_url,
             size=settings.database_pool_size,
             application_name=APPLICATION_NAME,
         )
+        port = settings.api_metrics_port
+        self._metrics = MetricsServer(settings.metrics_host, port + number if port else 0)
         self._notifier = OutboxNotifier(settings.database_url)
         self._cancel_notifier = CancelNotifier(settings.database_url)
         log = PostgresEventLog(self._database)
@@ -102,6 +106,7 @@ class Runtime:
                 self.tracing,
                 self._commits,
                 self._backlog,
+                self._metrics,
             )
             for adapter in adapters:
                 if adapter is not None:

@@ -8,8 +8,8 @@ from starlette.types import ASGIApp
 
 from infrastructure.settings import ApiSettings
 from service.api.connections import IDLE_SECONDS, Connections
+from service.api.listening import BACKLOG
 
-BACKLOG = 2048
 CLOSING_SECONDS = 5
 """What is left of the grace for the adapters once the last request was answered, at most."""
 
