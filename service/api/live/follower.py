@@ -18,14 +18,13 @@ from domain.live import LiveQueries
 from domain.log import LogCursor, LogFilter, LoggedEvent
 from infrastructure.backoff import Backoff
 from infrastructure.supervision import supervised
+from service.api.live.pace import rest
 from service.api.live.sse import event_frame
 from service.api.parameters import cursor_text
 
 LOOK_SECONDS = 0.025
-SHARE = 9
-"""Between two looks it rests for so many times as long as one takes: a tenth of a connection."""
 LISTENER_SECONDS = 0.0001
-"""And for so long for each listener, which leaves most of the time to everything else."""
+"""It rests for so long for each listener, which leaves most of the time to everything else."""
 MOST_AT_A_TIME = 500
 
 log = structlog.get_logger()
@@ -145,7 +144,8 @@ class LogFollower:
             away = False
             backoff.reset()
             self._hand_out(events)
-            await asyncio.sleep(self._rest(time.monotonic() - began))
+            least = max(self._look_seconds, LISTENER_SECONDS * len(self._listeners))
+            await asyncio.sleep(rest(least, time.monotonic() - began))
         self._running = None
 
     def _hand_out(self, events: Sequence[LoggedEvent]) -> None:
@@ -155,9 +155,6 @@ class LogFollower:
             for listening in tuple(self._listeners):
                 if self.cursor > listening.after and seen.passes(listening.chosen):
                     listening.listener.offer(seen.frame)
-
-    def _rest(self, took: float) -> float:
-        return max(self._look_seconds, SHARE * took, LISTENER_SECONDS * len(self._listeners))
 
 
 def _metadata(event: LoggedEvent) -> tuple[str, str]:

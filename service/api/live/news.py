@@ -18,10 +18,9 @@ from domain.live import LiveQueries
 from domain.log import LoggedEvent
 from infrastructure.backoff import Backoff
 from infrastructure.supervision import supervised
+from service.api.live.pace import rest
 
 LOOK_SECONDS = 0.02
-SHARE = 9
-"""Between two looks it rests for so many times as long as one takes: a tenth of a connection."""
 MOST_AT_A_TIME = 1_000
 
 Told = Callable[[LoggedEvent], None]
@@ -94,7 +93,7 @@ class TaskNews:
             away = False
             backoff.reset()
             self._tell(news)
-            await asyncio.sleep(max(self._look_seconds, SHARE * (time.monotonic() - began)))
+            await asyncio.sleep(rest(self._look_seconds, time.monotonic() - began))
         self._running = None
 
     def _known(self) -> dict[UUID, int]:
