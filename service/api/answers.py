@@ -4,7 +4,7 @@ Counts, memory and execution are JSON in the database already. They go out as th
 them to write them again would cost more than everything else in an answer.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from json.encoder import encode_basestring_ascii as quote
 from uuid import UUID
@@ -25,13 +25,21 @@ def moment(time: datetime) -> str:
     return time.isoformat(timespec="milliseconds")[:23] + "Z"
 
 
-async def send_json(send: Send, body: bytes, status: int = 200, *, replayed: bool = False) -> None:
+async def send_json(
+    send: Send,
+    body: bytes,
+    status: int = 200,
+    *,
+    replayed: bool = False,
+    more: Sequence[tuple[bytes, bytes]] = (),
+) -> None:
     """Answer with JSON that nobody may keep.
 
     Args:
         replayed: an earlier request with the same key did what this one asks for.
+        more: further headers.
     """
-    headers = [_JSON, (b"content-length", b"%d" % len(body)), _NO_STORE]
+    headers = [_JSON, (b"content-length", b"%d" % len(body)), _NO_STORE, *more]
     if replayed:
         headers.append(_REPLAYED)
     await send({"type": "http.response.start", "status": status, "headers": headers})

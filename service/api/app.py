@@ -8,6 +8,7 @@ from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
 
 from domain.inspection import CircuitInspector
 from domain.keys import Keys
+from domain.listing import TaskLists
 from domain.live import LiveQueries
 from domain.ports import Appender, CircuitQueries, EventLog, HistoryQueries, TaskQueries
 from domain.seals import Contents, Seals
@@ -33,6 +34,7 @@ from service.api.health import DatabaseState, Health, QueueState
 from service.api.live.live import Bounds, Live
 from service.api.live.log_stream import LogStreamEndpoint
 from service.api.live.task_stream import TaskStreamEndpoint
+from service.api.methods import methods
 from service.api.models import limited_submission
 from service.api.openapi import openapi_endpoint
 from service.api.permissions import close_to_strangers
@@ -41,6 +43,7 @@ from service.api.rate_limit import RateLimit
 from service.api.result import ResultEndpoint
 from service.api.retry import RetryEndpoint
 from service.api.security_headers import SecurityHeaders
+from service.api.task_list import ListEndpoint
 from service.api.tasks import StatusEndpoint, SubmitEndpoint
 from service.api.telemetry import Telemetry, show_metrics
 from service.api.tenant_quota import TenantQuota
@@ -71,6 +74,7 @@ class Adapters:
     log: EventLog
     queries: TaskQueries
     circuits: CircuitQueries
+    lists: TaskLists
     history: HistoryQueries
     live: LiveQueries
     seals: Seals
@@ -152,6 +156,7 @@ def create_app(
         admission,
         deadline_seconds=settings.request_deadline_seconds,
     )
+    tasks = ListEndpoint(adapters.lists, admission, deadline_seconds=deadline)
     check = CheckEndpoint(adapters.inspector, admission, model, limits)
     circuit = CircuitEndpoint(
         adapters.circuits, adapters.inspector, admission, deadline_seconds=deadline
@@ -160,10 +165,10 @@ def create_app(
     with_keys = adapters.keys is not None
     router = Router(
         [
-            Route("/circuits:check", check, methods=["POST"]),
-            Route("/tasks", submit, methods=["POST"]),
+            methods("/tasks", {"POST": submit, "GET": tasks}),
             Route("/tasks/{task_id}", status, methods=["GET"]),
             Route("/tasks/{task_id}/contents", erase, methods=["DELETE"]),
+            Route("/circuits:check", check, methods=["POST"]),
             Route("/tasks/{task_id}/circuit", circuit, methods=["GET"]),
             Route("/tasks/{task_id}/result", result, methods=["GET"]),
             Route("/tasks/{task_id}/cancel", cancel, methods=["POST"]),

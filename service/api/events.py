@@ -16,7 +16,6 @@ from starlette.types import Receive, Scope, Send
 
 from domain.cloudevents import write
 from domain.codec import SCHEMA_VERSIONS
-from domain.identifiers import is_correlation_id
 from domain.log import LogCursor, LogFilter, LoggedEvent, LogPage
 from domain.ports import HistoryQueries
 from service.api import parameters
@@ -149,16 +148,10 @@ def log_filter(given: Mapping[str, list[str]], tenant: str | None) -> LogFilter:
     chosen = LogFilter(
         since=single(given, "since", parameters.time, None),
         until=single(given, "until", parameters.time, None),
-        correlation_id=single(given, "correlation_id", _correlation_id, None),
+        correlation_id=single(given, "correlation_id", parameters.correlation_id, None),
         tenant=tenant,
     )
     return replace(chosen, types=types) if types else chosen
-
-
-def _correlation_id(text: str) -> str:
-    if not is_correlation_id(text):
-        raise ValueError("must be 1 to 128 printable ASCII characters")
-    return text
 
 
 def _wants_lines(scope: Scope) -> bool:

@@ -1,7 +1,6 @@
 """What every endpoint that looks something up needs: ids from paths, time limits, "not found"."""
 
 import asyncio
-import re
 from collections.abc import Awaitable, Sequence
 from typing import TypeVar
 from uuid import UUID
@@ -13,11 +12,10 @@ from domain.errors import InvalidEvent, StoreUnavailable
 from domain.log import RecordedEvent
 from domain.ports import EventLog
 from domain.task import Task, fold
+from service.api.parameters import uuid
 from service.api.problems import FieldProblem, Problem, invalid_request
 
 T = TypeVar("T")
-
-_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 async def within(seconds: float, reading: Awaitable[T]) -> T:
@@ -58,12 +56,10 @@ async def load_task(
 
 def task_id_of(scope: Scope) -> UUID:
     """Return the task id in a request's path; raises `Problem` (422) if it is none."""
-    text: str = scope["path_params"]["task_id"]
-    if _UUID.fullmatch(text) is None:
-        raise invalid_request(
-            [FieldProblem("task_id", "must be a UUID such as 550e8400-e29b-41d4-a716-446655440000")]
-        )
-    return UUID(text)
+    try:
+        return uuid(scope["path_params"]["task_id"])
+    except ValueError as error:
+        raise invalid_request([FieldProblem("task_id", str(error))]) from None
 
 
 def no_such_task(task_id: UUID) -> Problem:

@@ -32,6 +32,7 @@ from service.api.openapi_audit import (
 from service.api.openapi_cancel import CANCEL_PATHS, CANCEL_PROBLEMS
 from service.api.openapi_ended import ENDED_PROBLEMS, ERASE, RETRY
 from service.api.openapi_links import with_links
+from service.api.openapi_list import LIST, LIST_HEADERS
 from service.api.openapi_live import LIVE_PARAMETERS, LIVE_PATHS, UNAVAILABLE
 from service.api.openapi_parts import COMMON_PARAMETERS, LOOKUP_PROBLEMS, Json, json_content, ref
 from service.api.openapi_reading import (
@@ -81,7 +82,7 @@ def _unlinked(submission: type[SubmitTask]) -> Json:
             {"name": "health", "description": "For operators and orchestrators."},
         ],
         "paths": {
-            "/tasks": {"post": _submit()},
+            "/tasks": {"post": _submit(), "get": LIST},
             "/tasks/{task_id}": {"get": _status()},
             "/tasks/{task_id}/contents": {"delete": ERASE},
             **READING_PATHS,
@@ -96,7 +97,7 @@ def _unlinked(submission: type[SubmitTask]) -> Json:
         "components": {
             "schemas": schemas(submission),
             "responses": {name: _problem(name) for name in _PROBLEMS},
-            "headers": _HEADERS | READING_HEADERS,
+            "headers": _HEADERS | READING_HEADERS | LIST_HEADERS,
             "parameters": _PARAMETERS | AUDIT_PARAMETERS | READING_PARAMETERS | LIVE_PARAMETERS,
         },
     }

@@ -16,6 +16,7 @@ from service.api.models import (
     TaskSubmitted,
 )
 from service.api.openapi_audit import ANSWERS_WITH_ABSENT_FIELDS, AUDIT_MODELS
+from service.api.openapi_list import LIST_MODELS, LIST_WITH_ABSENT_FIELDS
 from service.api.openapi_parts import Json, ref
 from service.api.openapi_reading import READING_MODELS, READING_WITH_ABSENT_FIELDS
 
@@ -31,7 +32,7 @@ def schemas(submission: type[SubmitTask]) -> Json:
         (CancelTask, "validation"),
         (TaskSubmitted, "validation"),
         (TaskStatus, "validation"),
-        *((model, "validation") for model in (*AUDIT_MODELS, *READING_MODELS)),
+        *((model, "validation") for model in (*AUDIT_MODELS, *READING_MODELS, *LIST_MODELS)),
         (Health, "validation"),
         (Probe, "validation"),
         (ProblemDocument, "validation"),
@@ -46,6 +47,7 @@ def schemas(submission: type[SubmitTask]) -> Json:
     for name in (
         "TaskStatus",
         *READING_WITH_ABSENT_FIELDS,
+        *LIST_WITH_ABSENT_FIELDS,
         "ProblemDocument",
         *ANSWERS_WITH_ABSENT_FIELDS,
     ):

@@ -8,9 +8,11 @@ from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 from urllib.parse import parse_qsl
+from uuid import UUID
 
 from starlette.types import Scope
 
+from domain.identifiers import is_correlation_id
 from domain.log import LogCursor
 from service.api.problems import FieldProblem, invalid_request
 
@@ -26,6 +28,7 @@ _TIME = re.compile(
     r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?P<fraction>\.\d{1,9})?(?:[Zz]|[+-]\d\d:\d\d)"
 )
 _PLUS_READ_AS_SPACE = re.compile(r" (\d\d:\d\d)$")
+_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _MILLISECOND_DIGITS = len(".123")
 
 Readers = Mapping[str, Callable[[str], object]]
@@ -84,6 +87,20 @@ def one_of(names: Collection[str]) -> Callable[[str], str]:
         return text
 
     return parse
+
+
+def uuid(text: str) -> UUID:
+    """Return a UUID in its usual form; raises `ValueError` saying what it must look like."""
+    if _UUID.fullmatch(text) is None:
+        raise ValueError("must be a UUID such as 550e8400-e29b-41d4-a716-446655440000")
+    return UUID(text)
+
+
+def correlation_id(text: str) -> str:
+    """Return a correlation id; raises `ValueError` saying what it must look like."""
+    if not is_correlation_id(text):
+        raise ValueError("must be 1 to 128 printable ASCII characters")
+    return text
 
 
 def time(text: str) -> datetime:

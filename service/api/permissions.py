@@ -48,6 +48,7 @@ _NOTHING: Final = None
 NEEDED: Final[Mapping[tuple[str, str], Needed | None]] = {
     ("POST", "/circuits:check"): _SUBMIT,
     ("POST", "/tasks"): _SUBMIT,
+    ("GET", "/tasks"): _READ,
     ("GET", "/tasks/{task_id}"): _READ,
     ("DELETE", "/tasks/{task_id}/contents"): _MANAGE,
     ("GET", "/tasks/{task_id}/circuit"): _READ,

@@ -17,6 +17,7 @@ from infrastructure.postgres.live import PostgresLive
 from infrastructure.postgres.notifications import CancelNotifier, OutboxNotifier
 from infrastructure.postgres.outbox import PostgresOutbox
 from infrastructure.postgres.seals import PostgresSeals
+from infrastructure.postgres.task_lists import PostgresTaskLists
 from infrastructure.postgres.task_queries import PostgresTaskQueries
 from infrastructure.postgres.traces import PostgresTraces
 from infrastructure.rabbitmq.alarm import AlarmProbe
@@ -80,6 +81,7 @@ class Runtime:
             log=log,
             queries=PostgresTaskQueries(self._database),
             circuits=PostgresCircuits(self._database),
+            lists=PostgresTaskLists(self._database),
             history=PostgresHistory(self._database),
             live=PostgresLive(self._database),
             seals=PostgresSeals(self._database),

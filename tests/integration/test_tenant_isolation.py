@@ -119,6 +119,19 @@ class OfNobody:
 OPERATIONS: Mapping[str, Asked] = {
     "checkCircuit": OfNobody(SUBMISSION, needs_worker=True),
     "submitTask": OfNobody(SUBMISSION, key=True),
+    "listTasks": OfMany(
+        queries=(
+            "",
+            "?limit=1",
+            "?status=completed&status=failed",
+            "?tag=owners-tag:owners-value",
+            "?name=owners-name",
+            "?correlation_id=owners-correlation-id",
+            "?batch_id={thing}",
+            "?submitted_after=2000-01-01T00:00:00Z",
+            "?fields=task_id,circuit,result,tags",
+        ),
+    ),
     "getTask": OfOneThing(
         queries=("", "?version=1", "?as_of=2100-01-01T00:00:00Z", "?wait=30"),
         headers=({}, {"If-None-Match": "*"}),

@@ -22,6 +22,7 @@ from infrastructure.memory.history import MemoryHistory
 from infrastructure.memory.live import MemoryLive
 from infrastructure.memory.seals import MemorySeals
 from infrastructure.memory.store import MemoryStore
+from infrastructure.memory.task_lists import MemoryTaskLists
 from infrastructure.settings import ApiSettings
 from service.api.app import Adapters, create_app
 from service.api.backlog import Backlog
@@ -146,6 +147,7 @@ async def in_process_api(
             circuits=MemoryCircuits(store),
             history=history or MemoryHistory(store),
             live=live or MemoryLive(store),
+            lists=MemoryTaskLists(store),
             seals=seals,
             contents=MemoryContents(store),
             database=database,

@@ -5,15 +5,18 @@ from dataclasses import dataclass
 
 import pytest
 
+from domain.listing import TaskLists
 from domain.ports import CircuitQueries, EventLog, Leases, Outbox, Pauses, TaskQueries
 from infrastructure.memory import MemoryStore
 from infrastructure.memory.circuits import MemoryCircuits
+from infrastructure.memory.task_lists import MemoryTaskLists
 from infrastructure.postgres.circuits import PostgresCircuits
 from infrastructure.postgres.connect import Database
 from infrastructure.postgres.event_log import PostgresEventLog
 from infrastructure.postgres.leases import PostgresLeases
 from infrastructure.postgres.outbox import PostgresOutbox
 from infrastructure.postgres.pauses import PostgresPauses
+from infrastructure.postgres.task_lists import PostgresTaskLists
 from infrastructure.postgres.task_queries import PostgresTaskQueries
 
 
@@ -25,13 +28,14 @@ class Store:
     leases: Leases
     pauses: Pauses
     circuits: CircuitQueries
+    lists: TaskLists
 
 
 @pytest.fixture(params=["memory", "postgres"])
 async def store(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
     if request.param == "memory":
         twin = MemoryStore()
-        yield Store(twin, twin, twin, twin, twin, MemoryCircuits(twin))
+        yield Store(twin, twin, twin, twin, twin, MemoryCircuits(twin), MemoryTaskLists(twin))
         return
     dsn = request.getfixturevalue("database_url")
     database = Database(dsn, size=8, application_name="conformance")
@@ -42,5 +46,6 @@ async def store(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
         PostgresLeases(database),
         PostgresPauses(database),
         PostgresCircuits(database),
+        PostgresTaskLists(database),
     )
     await database.close()

@@ -257,7 +257,8 @@ async def test_an_unknown_path_is_not_found(api: InProcessApi, path: str) -> Non
 @pytest.mark.parametrize(
     ("method", "path", "allow"),
     [
-        ("GET", "/tasks", "OPTIONS, POST"),
+        ("PUT", "/tasks", "GET, HEAD, OPTIONS, POST"),
+        ("GET", "/tasks/550e8400-e29b-41d4-a716-446655440000/cancel", "OPTIONS, POST"),
         ("PUT", "/tasks/550e8400-e29b-41d4-a716-446655440000", "GET, HEAD, OPTIONS"),
         ("POST", "/health", "GET, HEAD, OPTIONS"),
         ("PUT", "/openapi.json", "GET, HEAD, OPTIONS"),
@@ -273,7 +274,7 @@ async def test_a_wrong_method_is_told_the_right_ones(
 
 async def test_options_lists_the_methods(api: InProcessApi) -> None:
     answer = await api.http.options("/tasks")
-    assert (answer.status_code, answer.headers["allow"]) == (204, "OPTIONS, POST")
+    assert (answer.status_code, answer.headers["allow"]) == (204, "GET, HEAD, OPTIONS, POST")
 
 
 async def test_many_bad_fields_give_an_answer_of_limited_size(api: InProcessApi) -> None:

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from domain.log import LogCursor
 from service.api import docs, examples
 from service.api.check_models import CircuitCheck
+from service.api.list_models import LISTS, TaskList
 from service.api.models import (
     CancelTask,
     Health,
@@ -197,6 +198,7 @@ def test_the_document_describes_the_model_that_validates() -> None:
         *((ProblemDocument, samples) for _, samples in examples.PROBLEMS.values()),
         *((ProblemDocument, samples) for _, samples in CANCEL_PROBLEMS.values()),
         (CircuitCheck, CHECKS),
+        (TaskList, LISTS),
         (TaskResult, RESULTS),
         *((ProblemDocument, samples) for _, samples in READING_PROBLEMS.values()),
         *((ProblemDocument, samples) for _, samples in ENDED_PROBLEMS.values()),
