@@ -22,7 +22,7 @@ CREATE FUNCTION turn_of(labels json, waiting_since timestamptz) RETURNS timestam
               ELSE interval '0'
           END;
 
--- not_before is there only while a row is held back: the relay clears it when the time has come.
+-- not_before is there only where a task must not go before that time.
 ALTER TABLE outbox
     ADD COLUMN tenant     text COLLATE "C" NOT NULL DEFAULT '',
     ADD COLUMN turn_at    timestamptz,

@@ -169,7 +169,12 @@ class MemoryStore:
             return []
         waiting = [row for row in self._waiting.values() if row.dispatch_number is None]
         room = window - (len(self._waiting) - len(waiting))
-        return sorted(waiting, key=lambda row: row.row_id)[: max(0, room)]
+        due = [row for row in waiting if self._is_due(row.task_id)]
+        return sorted(due, key=lambda row: row.row_id)[: max(0, room)]
+
+    def _is_due(self, task_id: UUID) -> bool:
+        not_before = self._projection[task_id].labels.not_before
+        return not_before is None or not_before <= self.clock()
 
     async def record_dispatched(self, row_ids: Sequence[int]) -> int:
         """See `domain.ports.Outbox.record_dispatched`."""

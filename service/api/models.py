@@ -110,8 +110,7 @@ class SubmitTask(BaseModel):
     tags: Tags | None = None
     priority: Priority = Field(
         Priority.NORMAL,
-        description="Among the tasks of one tenant those of a higher priority go first: they pass "
-        "the ones of the next lower priority that were submitted up to a day before.",
+        description="Recorded and shown. The order of work does not follow it yet.",
     )
     not_before: NotBefore | None = None
 

@@ -1,7 +1,10 @@
 """What every outbox and every keeper of leases promises."""
 
+from datetime import UTC, datetime, timedelta
+
 from domain.events import RequeueReason
 from domain.identifiers import uuid7
+from domain.labels import Labels
 from domain.task import GiveUp
 from tests.support import tasks
 from tests.support.stores import Store
@@ -100,3 +103,12 @@ async def test_the_longest_expired_leases_come_first(store: Store) -> None:
         lately.task_id,
     ]
     assert len(await store.leases.expired(1)) == 1
+
+
+async def test_a_task_is_not_chosen_before_its_time(store: Store) -> None:
+    now = datetime.now(UTC)
+    early, late = (Labels(not_before=now + timedelta(hours=hours)) for hours in (-1, 1))
+    await tasks.put(store.log, tasks.submission(labels=late))
+    due = await tasks.put(store.log, tasks.submission(labels=early))
+    (row,) = await store.outbox.choose(10)
+    assert row.task_id == due.task_id
