@@ -11,5 +11,11 @@ FROM (
     ORDER BY xid, position
     LIMIT $3
 ) AS page
-LEFT JOIN leaves ON leaves.task_id = page.task_id AND leaves.version = page.version
+LEFT JOIN LATERAL (
+    SELECT leaf_number
+    FROM leaves
+    WHERE leaves.task_id = page.task_id
+        AND leaves.version = page.version
+    LIMIT 1
+) AS leaf ON true
 ORDER BY page.xid, page.position
