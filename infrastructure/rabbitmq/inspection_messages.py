@@ -13,6 +13,7 @@ from typing import Any
 
 from aiormq.channel import Channel
 from pamqp import commands
+from pamqp.common import FieldValue
 
 from domain.errors import InspectionRefused, InspectionTooLong, InspectorAway, InspectorBusy
 from domain.inspection import Inspection, InspectionAnswer
@@ -32,7 +33,7 @@ LONGEST_QUEUE = 32
 CONTENT_TYPE = "application/json"
 QUESTION_TYPE = "ketlog.inspection"
 ANSWER_TYPE = "ketlog.inspection_answer"
-_TRANSIENT = 1
+TRANSIENT = 1
 _UNUSED_MILLISECONDS = 60_000
 _REFUSALS: dict[str, type[InspectionRefused]] = {
     "away": InspectorAway,
@@ -53,12 +54,17 @@ async def declare(channel: Channel) -> None:
             QUEUE,
             durable=True,
             auto_delete=True,
-            arguments={
-                "x-max-length": LONGEST_QUEUE,
-                "x-overflow": "reject-publish",
-                "x-expires": _UNUSED_MILLISECONDS,
-            },
+            arguments=queue_arguments(),
         )
+
+
+def queue_arguments() -> dict[str, FieldValue]:
+    """Return the arguments of the queue."""
+    return {
+        "x-max-length": LONGEST_QUEUE,
+        "x-overflow": "reject-publish",
+        "x-expires": _UNUSED_MILLISECONDS,
+    }
 
 
 def question_properties(name: str, taken_within: float) -> commands.Basic.Properties:
@@ -72,7 +78,7 @@ def question_properties(name: str, taken_within: float) -> commands.Basic.Proper
         content_type=CONTENT_TYPE,
         message_type=QUESTION_TYPE,
         correlation_id=name,
-        delivery_mode=_TRANSIENT,
+        delivery_mode=TRANSIENT,
         expiration=str(int(taken_within * 1000)),
         reply_to=REPLIES,
     )
@@ -84,7 +90,7 @@ def answer_properties(name: str | None) -> commands.Basic.Properties:
         content_type=CONTENT_TYPE,
         message_type=ANSWER_TYPE,
         correlation_id=name,
-        delivery_mode=_TRANSIENT,
+        delivery_mode=TRANSIENT,
     )
 
 

@@ -22,6 +22,12 @@ from infrastructure.rabbitmq.topology import (
     dead_queue_arguments,
     queue_arguments,
 )
+from service.api.asyncapi_checks import (
+    CHECK_CHANNELS,
+    CHECK_MESSAGES,
+    CHECK_OPERATIONS,
+    CHECK_SCHEMAS,
+)
 
 Json: TypeAlias = dict[str, Any]
 
@@ -29,7 +35,8 @@ _AMQP_BINDING = "0.3.0"
 _DESCRIPTION = """\
 The event log in PostgreSQL decides what happens to a task; RabbitMQ wakes workers and shares the
 load. A message says which task to look at, and nothing else: it may be lost, doubled or late
-without harm. One about a task that is not pending is acknowledged and dropped.
+without harm. One about a task that is not pending is acknowledged and dropped. Beside the tasks go
+questions about circuits, which are stored nowhere.
 
 Whoever puts messages of their own into these queues changes nothing about any task.
 """
@@ -53,9 +60,12 @@ def asyncapi_document() -> Json:
         },
         "defaultContentType": CONTENT_TYPE,
         "servers": _SERVERS,
-        "channels": _CHANNELS,
-        "operations": _OPERATIONS,
-        "components": {"messages": _MESSAGES, "schemas": _SCHEMAS},
+        "channels": _CHANNELS | CHECK_CHANNELS,
+        "operations": _OPERATIONS | CHECK_OPERATIONS,
+        "components": {
+            "messages": _MESSAGES | CHECK_MESSAGES,
+            "schemas": _SCHEMAS | CHECK_SCHEMAS,
+        },
     }
 
 

@@ -24,6 +24,7 @@ from service.api.answers import send_json
 from service.api.caller import caller_of
 from service.api.correlation import context_of
 from service.api.lookup import no_such_task, task_id_of, within
+from service.api.media_types import qualities
 from service.api.parameters import query_parameters, single, whole_number
 from service.api.problems import FieldProblem, invalid_request
 
@@ -156,26 +157,10 @@ def log_filter(given: Mapping[str, list[str]], tenant: str | None) -> LogFilter:
 
 def _wants_lines(scope: Scope) -> bool:
     """Tell whether the client would rather have lines than one JSON document."""
-    accepted = context_of(scope).headers.get(b"accept", b"").decode("latin-1").lower()
-    best_lines = best_json = 0.0
-    for choice in accepted.split(","):
-        name, *options = (part.strip() for part in choice.split(";"))
-        quality = _quality(options)
-        if name in _NDJSON_NAMES:
-            best_lines = max(best_lines, quality)
-        elif name in {"application/json", "application/*", "*/*"}:
-            best_json = max(best_json, quality)
-    return best_lines > 0 and best_lines >= best_json
-
-
-def _quality(options: Sequence[str]) -> float:
-    for option in options:
-        if option.startswith("q="):
-            try:
-                return float(option.removeprefix("q="))
-            except ValueError:
-                return 0.0
-    return 1.0
+    wanted = qualities(context_of(scope).headers)
+    lines = max(wanted.get(name, 0.0) for name in _NDJSON_NAMES)
+    json = max(wanted.get(name, 0.0) for name in ("application/json", "application/*", "*/*"))
+    return lines > 0 and lines >= json
 
 
 async def _send_page(

@@ -7,7 +7,11 @@ from typing import Any
 
 import jsonschema
 
+from domain.errors import InspectionTooLong, InspectorAway, InspectorBusy
+from domain.execution import RunFailed, RunOptions, RunRequest
+from domain.inspection import CircuitDrawing, CircuitReport, Inspection
 from infrastructure.postgres.notifications import worker_channel
+from infrastructure.rabbitmq.inspection_messages import write_answer, write_question
 from service.api.asyncapi import asyncapi_document
 from tests.support.api import in_process_api
 from tests.support.asyncapi import message_errors
@@ -73,3 +77,19 @@ def test_a_workers_channel_has_the_address_that_is_described() -> None:
     assert after == ""
     assert worker_channel("me").startswith(before)
     assert len(worker_channel("me")) == len(before) + 32
+
+
+def test_questions_about_circuits_and_their_answers_are_as_described() -> None:
+    asked = Inspection("check", RunRequest("OPENQASM 3;", RunOptions(9, 3), {"theta": 0.5}))
+    assert message_errors("question", json.loads(write_question(asked)), None) == []
+    for answer in (
+        CircuitReport({"qubits": 1}),
+        CircuitDrawing("q: ┤ H ├"),
+        RunFailed("parse_error", "no", 1, 2),
+        RunFailed("timeout", "late"),
+        InspectorAway("no worker"),
+        InspectorBusy("many wait"),
+        InspectionTooLong("10 seconds"),
+    ):
+        assert message_errors("answer", json.loads(write_answer(answer)), None) == []
+    assert message_errors("answer", {"facts": {}, "drawing": ""}, None)
