@@ -115,6 +115,7 @@ class ApiSettings(Settings):
     rate_limit_burst: int = Field(default=0, ge=0)
     tenant_rate_limit_per_second: float = Field(default=0.0, ge=0)
     tenant_rate_limit_burst: int = Field(default=0, ge=0)
+    max_backlog_per_tenant: int = Field(default=250_000, ge=0)
     broker_down_policy: Literal["accept", "reject"] = "accept"
 
     @model_validator(mode="after")

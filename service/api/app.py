@@ -46,6 +46,7 @@ from service.api.security_headers import SecurityHeaders
 from service.api.task_list import ListEndpoint
 from service.api.tasks import StatusEndpoint, SubmitEndpoint
 from service.api.telemetry import Telemetry, show_metrics
+from service.api.tenant_backlogs import TenantBacklogs
 from service.api.tenant_quota import TenantQuota
 
 
@@ -66,6 +67,7 @@ class Adapters:
     Attributes:
         inspector: answers questions about circuits.
         backlog: judges whether one more task may wait; `None` where any number may.
+        backlogs: judges the same for each tenant; `None` where there are no tenants.
         on_cancelled: see `CancelEndpoint`.
         keys: where keys are looked up; `None` where nobody has to show one.
     """
@@ -83,6 +85,7 @@ class Adapters:
     broker: QueueState
     inspector: CircuitInspector
     backlog: Backlog | None = None
+    backlogs: TenantBacklogs | None = None
     on_cancelled: OnCancelled = lambda _worker_id, _task_id: None
     keys: Keys | None = None
 
@@ -104,7 +107,9 @@ def create_app(
     limits = BodyLimits.for_circuits(settings.max_circuit_bytes)
     admission = Admission(settings.max_requests_in_flight)
     capacity = Capacity(
-        adapters.broker if settings.broker_down_policy == "reject" else None, adapters.backlog
+        adapters.broker if settings.broker_down_policy == "reject" else None,
+        adapters.backlog,
+        adapters.backlogs,
     )
     submit = SubmitEndpoint(
         adapters.appender,

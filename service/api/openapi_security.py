@@ -39,6 +39,16 @@ KEY_PROBLEMS: dict[str, tuple[str, dict[str, Any]]] = {
     ),
 }
 
+TENANT_PROBLEMS: dict[str, Any] = problem_example(
+    HTTPStatus.TOO_MANY_REQUESTS,
+    "tenant-backlog-full",
+    "Too many of your tasks wait",
+    "Your tenant may have 250000 tasks that wait to be run, and no more are taken on. This request "
+    "stored nothing; send it again when some of them have begun, or cancel some.",
+    **{"violated-policies": ["backlog"]},
+)
+"""What limits of one tenant may answer, beside the limit of one client."""
+
 
 def with_security(document: Json) -> Json:
     """Return a document that says of each operation which key it needs."""
@@ -55,7 +65,8 @@ def with_security(document: Json) -> Json:
         | {
             "securitySchemes": {SCHEME: _KEY},
             "responses": components["responses"]
-            | {name: _problem(*parts) for name, parts in KEY_PROBLEMS.items()},
+            | {name: _problem(*parts) for name, parts in KEY_PROBLEMS.items()}
+            | {"TooManyRequests": _too_many_requests(components["responses"])},
             "headers": components["headers"] | {"WWW-Authenticate": _CHALLENGE},
         },
     }
@@ -72,6 +83,13 @@ def _secured(operation: Json, needed: Needed | None) -> Json:
         "security": [{SCHEME: [scope]} for scope in sorted(needed.scopes)],
         "responses": dict(sorted(responses.items())),
     }
+
+
+def _too_many_requests(responses: Json) -> Json:
+    response: Json = responses["TooManyRequests"]
+    content: Json = response["content"][MEDIA_TYPE]
+    examples = content["examples"] | TENANT_PROBLEMS
+    return response | {"content": {MEDIA_TYPE: content | {"examples": examples}}}
 
 
 def _problem(description: str, examples: Json) -> Json:

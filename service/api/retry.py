@@ -63,7 +63,7 @@ class RetryEndpoint:
             origin = task_id_of(scope)
             key = idempotency_key(headers)
             declared_size(headers, LIMITS)
-            self._capacity.check()
+            self._capacity.check(caller_of(scope))
             self._admission.check()
         except Problem as problem:
             raise await discard_body(headers, receive, problem) from None
@@ -136,7 +136,7 @@ class RetryEndpoint:
         except OutcomeUnknown:
             raise outcome_unknown(append.task_id, replayable=replayable) from None
         if isinstance(result, Appended):
-            self._capacity.stored()
+            self._capacity.stored(append.metadata.tenant)
             return append.recorded(result), False
         earlier = await self._earlier(append.task_id, origin, deadline)
         if earlier is None:

@@ -34,6 +34,7 @@ from service.api.backlog import Backlog
 from service.api.connections import Connections
 from service.api.probes import DatabaseProbe, QueueProbe
 from service.api.rehearsal import rehearsal
+from service.api.tenant_backlogs import TenantBacklogs
 
 APPLICATION_NAME = "ketlog-api"
 
@@ -76,6 +77,12 @@ class Runtime:
             if settings.max_backlog
             else None
         )
+        with_keys = settings.auth == "keys"
+        self._backlogs = (
+            TenantBacklogs(PostgresOutbox(self._database), settings.max_backlog_per_tenant)
+            if with_keys
+            else None
+        )
         self.adapters = Adapters(
             appender=self._commits,
             log=log,
@@ -89,9 +96,10 @@ class Runtime:
             database=self._database_probe,
             broker=self._queue_probe,
             backlog=self._backlog,
+            backlogs=self._backlogs,
             on_cancelled=self._cancel_notifier.tell,
             inspector=self._inspector,
-            keys=PostgresKeys(self._database) if settings.auth == "keys" else None,
+            keys=PostgresKeys(self._database) if with_keys else None,
         )
 
     @asynccontextmanager
@@ -109,6 +117,7 @@ class Runtime:
                 self._commits,
                 self._backlog,
                 self._metrics,
+                self._backlogs,
             )
             for adapter in adapters:
                 if adapter is not None:

@@ -70,7 +70,7 @@ class SubmitEndpoint:
         context = context_of(scope)
         headers = context.headers
         try:
-            key = self._admit(headers)
+            key = self._admit(headers, caller_of(scope))
         except Problem as problem:
             raise await discard_body(headers, receive, problem) from None
         body = await read_body(receive, self._limits, self._admission)
@@ -82,9 +82,9 @@ class SubmitEndpoint:
         finally:
             self._admission.leave(size)
 
-    def _admit(self, headers: dict[bytes, bytes]) -> str | None:
+    def _admit(self, headers: dict[bytes, bytes], caller: Caller) -> str | None:
         """Decide by its headers whether a body is read; returns the key, if there is one."""
-        self._capacity.check()
+        self._capacity.check(caller)
         require_json(headers)
         key = idempotency_key(headers)
         declared_size(headers, self._limits)
@@ -123,7 +123,7 @@ class SubmitEndpoint:
         except OutcomeUnknown:
             raise outcome_unknown(task_id, replayable=replayable) from None
         if isinstance(result, Appended):
-            self._capacity.stored()
+            self._capacity.stored(append.metadata.tenant)
             correlation_id = append.metadata.correlation_id
             await send_submitted(send, task_id, result.recorded_at, correlation_id, replayed=False)
         elif replayable:

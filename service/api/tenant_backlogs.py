@@ -100,9 +100,9 @@ class TenantBacklogs:
         if known.pending + known.stored + tasks > limit:
             raise self._refusal(limit)
 
-    def stored(self, caller: Caller, tasks: int = 1) -> None:
+    def stored(self, tenant: str, tasks: int = 1) -> None:
         """Say that so many tasks were stored."""
-        known = self._known.get(caller.tenant)
+        known = self._known.get(tenant)
         if known is not None:
             known.stored += tasks
 

@@ -18,6 +18,9 @@ from infrastructure.postgres.outbox import PostgresOutbox
 from infrastructure.postgres.statements import statement
 from service.operate.__main__ import main
 from tests.support import tasks
+from tests.support.api import problem
+from tests.support.tenants import tenants
+from tests.support.waiting import eventually
 
 Operate = Callable[..., tuple[str, str]]
 
@@ -164,6 +167,30 @@ async def test_the_waiting_tasks_of_each_tenant_are_counted_up_to_its_limit(
             "EXPLAIN " + statement("count_pending_of_tenants"), list(asked), list(asked.values())
         )
     assert "outbox_of_tenant" in "\n".join(line for (line,) in plan)
+
+
+async def test_a_tenant_with_too_many_tasks_that_wait_submits_no_more_and_others_do(
+    database_url: str,
+) -> None:
+    body = {"circuit": "OPENQASM 3; qubit q; measure q;"}
+    async with tenants(database_url, max_backlog_per_tenant=6) as world:
+        answers = [await world.ask(world.owner, "POST", "/tasks", body) for _ in range(8)]
+        accepted = [answer.status_code == 202 for answer in answers]
+        # Of the owner's two earlier tasks one waits, the other counts until they are counted.
+        assert sum(accepted) in {4, 5}
+        assert accepted == sorted(accepted, reverse=True)
+        assert problem(answers[-1], 429)["type"].endswith(":tenant-backlog-full")
+        retried = await world.ask(world.owner, "POST", f"/tasks/{world.things['task_id'][1]}/retry")
+        assert problem(retried, 429)["violated-policies"] == ["backlog"]
+        await world.submit(world.stranger, body)
+        for answer in answers[:2]:
+            task_id = answer.json()["task_id"]
+            await world.ask(world.owner, "POST", f"/tasks/{task_id}/cancel")
+
+        async def has_room() -> bool:
+            return (await world.ask(world.owner, "POST", "/tasks", body)).status_code == 202
+
+        await eventually(has_room, 10)
 
 
 async def test_an_owner_that_cannot_be_reached_is_said_to_be_away() -> None:

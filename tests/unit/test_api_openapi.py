@@ -26,7 +26,7 @@ from service.api.models import (
 from service.api.openapi_cancel import CANCEL_PROBLEMS, CANCELLATIONS
 from service.api.openapi_ended import ENDED_PROBLEMS
 from service.api.openapi_reading import CHECKS, READING_PROBLEMS
-from service.api.openapi_security import with_security
+from service.api.openapi_security import KEY_PROBLEMS, TENANT_PROBLEMS, with_security
 from service.api.parameters import CURSOR_PATTERN, cursor_text
 from service.api.parameters import cursor as parse_cursor
 from service.api.result_models import RESULTS, TaskResult
@@ -197,6 +197,8 @@ def test_the_document_describes_the_model_that_validates() -> None:
         (Health, examples.HEALTHY),
         *((ProblemDocument, samples) for _, samples in examples.PROBLEMS.values()),
         *((ProblemDocument, samples) for _, samples in CANCEL_PROBLEMS.values()),
+        *((ProblemDocument, samples) for _, samples in KEY_PROBLEMS.values()),
+        (ProblemDocument, TENANT_PROBLEMS),
         (CircuitCheck, CHECKS),
         (TaskList, LISTS),
         (TaskResult, RESULTS),

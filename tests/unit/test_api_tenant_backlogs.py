@@ -64,7 +64,7 @@ def submit(backlogs: TenantBacklogs, caller: Caller, tasks: int = 1) -> bool:
         backlogs.check(caller, tasks)
     except Problem:
         return False
-    backlogs.stored(caller, tasks)
+    backlogs.stored(caller.tenant, tasks)
     return True
 
 
