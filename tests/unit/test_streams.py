@@ -1,7 +1,7 @@
 """Streams of the log and of tasks: what comes, where they go on, and how they end."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
 from uuid import UUID
 
@@ -10,13 +10,18 @@ from prometheus_client import REGISTRY
 
 from domain.errors import StoreUnavailable
 from domain.identifiers import uuid7
-from domain.log import LogCursor, LoggedEvent
+from domain.log import LogCursor, LogFilter, LoggedEvent
 from domain.task import Cancel, Compare
 from infrastructure.memory import MemoryStore
 from infrastructure.memory.live import MemoryLive
 from service.api.caller import Caller, Scope
 from service.api.live import outlet as outlet_module
-from service.api.live.follower import MOST_AT_A_TIME
+from service.api.live.follower import (
+    LISTENERS_AT_A_TIME,
+    MOST_AT_A_TIME,
+    Listening,
+    LogFollower,
+)
 from service.api.live.outlet import MOST_HELD, Outlet
 from service.api.live.places import Places
 from service.api.live.sse import End, place_frame
@@ -385,6 +390,70 @@ async def test_nothing_is_asked_while_nobody_reads(shaky: tuple[InProcessApi, Aw
     asked = live.asked
     await api.http.get(f"/tasks/{task.task_id}")
     assert live.asked == asked
+
+
+# --- the follower by itself --------------------------------------------------------------------
+
+
+class Listener:
+    """Somebody who is handed events.
+
+    Attributes:
+        frames: what was.
+        on_offer: called with each.
+    """
+
+    def __init__(self) -> None:
+        self.frames: list[bytes] = []
+        self.on_offer: Callable[[], None] = lambda: None
+
+    def offer(self, frame: bytes) -> None:
+        self.frames.append(frame)
+        self.on_offer()
+
+
+async def test_who_joins_while_events_are_handed_out_begins_behind_them() -> None:
+    store = MemoryStore()
+    follower = LogFollower(MemoryLive(store), look_seconds=0.001)
+    listeners = [Listener() for _ in range(3 * LISTENERS_AT_A_TIME)]
+    joined = [await follower.join(LogFilter(), each, LogCursor()) for each in listeners]
+    late = Listener()
+    joining: list[asyncio.Task[Listening]] = []
+
+    def join() -> None:
+        if not joining:
+            start = follower.join(LogFilter(), late, LogCursor())
+            joining.append(asyncio.create_task(start))
+
+    listeners[0].on_offer = join
+    await store.append([tasks.submission() for _ in range(4)])
+    await eventually(lambda: all(len(each.frames) == 4 for each in listeners))
+    assert not late.frames
+    last = (await joining[0]).after
+    assert last == await MemoryLive(store).tip()
+    await store.append([tasks.submission()])
+    await eventually(lambda: all(len(each.frames) == 5 for each in listeners))
+    await eventually(lambda: len(late.frames) == 1)
+    for each in (*joined, joining[0].result()):
+        follower.leave(each)
+
+
+async def test_nobody_misses_what_could_not_be_handed_out_at_first() -> None:
+    store = MemoryStore()
+    follower = LogFollower(MemoryLive(store), look_seconds=0.001)
+    listeners = [Listener() for _ in range(3)]
+    joined = [await follower.join(LogFilter(), each, LogCursor()) for each in listeners]
+
+    def fail() -> None:
+        listeners[1].on_offer = lambda: None
+        listeners[1].frames.clear()
+        raise RuntimeError("nobody foresaw this")
+
+    listeners[1].on_offer = fail
+    await store.append([tasks.submission() for _ in range(4)])
+    await eventually(lambda: all(len(each.frames) == 4 for each in listeners))
+    for each in joined:
+        follower.leave(each)
 
 
 # --- an outlet by itself -----------------------------------------------------------------------

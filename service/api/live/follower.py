@@ -25,6 +25,8 @@ from service.api.parameters import cursor_text
 LOOK_SECONDS = 0.025
 LISTENER_SECONDS = 0.0001
 """It rests for so long for each listener, which leaves most of the time to everything else."""
+LISTENERS_AT_A_TIME = 50
+"""Between so many of them everything else has its turn."""
 MOST_AT_A_TIME = 500
 
 log = structlog.get_logger()
@@ -67,7 +69,11 @@ class Seen:
 
 @dataclass(slots=True, eq=False)
 class Listening:
-    """One listener: what it wants, and up to where it has it from elsewhere."""
+    """One listener and what it wants.
+
+    Attributes:
+        after: up to here everything was handed out to it, or is for it to read elsewhere.
+    """
 
     chosen: LogFilter
     listener: Listener
@@ -81,7 +87,7 @@ class LogFollower:
         look_seconds: shortest time between two looks.
 
     Attributes:
-        cursor: everything up to here was handed out.
+        cursor: everything up to here was handed out, or is being.
     """
 
     def __init__(self, queries: LiveQueries, look_seconds: float = LOOK_SECONDS) -> None:
@@ -143,18 +149,29 @@ class LogFollower:
                 continue
             away = False
             backoff.reset()
-            self._hand_out(events)
+            await self._hand_out(events)
             least = max(self._look_seconds, LISTENER_SECONDS * len(self._listeners))
             await asyncio.sleep(rest(least, time.monotonic() - began))
         self._running = None
 
-    def _hand_out(self, events: Sequence[LoggedEvent]) -> None:
-        for event in events:
-            self.cursor = event.cursor
-            seen = Seen(event)
-            for listening in tuple(self._listeners):
-                if self.cursor > listening.after and seen.passes(listening.chosen):
-                    listening.listener.offer(seen.frame)
+    async def _hand_out(self, events: Sequence[LoggedEvent]) -> None:
+        """Hand events out to those who listen now; who joins meanwhile begins behind them."""
+        if not events:
+            return
+        before, self.cursor = self.cursor, events[-1].cursor
+        try:
+            seen = [Seen(event) for event in events]
+            for number, listening in enumerate(tuple(self._listeners), 1):
+                for each in seen:
+                    if each.event.cursor > listening.after and each.passes(listening.chosen):
+                        listening.listener.offer(each.frame)
+                listening.after = max(listening.after, self.cursor)
+                if number % LISTENERS_AT_A_TIME == 0:
+                    await asyncio.sleep(0)
+        except BaseException:
+            # Whoever has not got them yet gets them with the next try.
+            self.cursor = before
+            raise
 
 
 def _metadata(event: LoggedEvent) -> tuple[str, str]:

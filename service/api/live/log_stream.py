@@ -59,7 +59,6 @@ class LogStreamEndpoint:
                 receive,
                 send,
                 self._live.bounds.stream_seconds,
-                heartbeat=lambda: _place(follower.cursor),
                 permitted=still_permitted(scope),
             )
             with self._live.leaving(lambda: outlet.finish(End.SHUTTING_DOWN)):
@@ -73,6 +72,7 @@ class LogStreamEndpoint:
                 break
             missed = await self._page_at_last(outlet, missed.cursor, chosen)
         listening = await self._join(outlet, chosen, missed.cursor)
+        outlet.heartbeat = lambda: _place(listening.after)
         try:
             await self._send_between(outlet, chosen, missed.cursor, listening.after)
             while True:

@@ -49,10 +49,13 @@ class Outlet:
     """A stream to one reader.
 
     Args:
-        heartbeat: what is sent when nothing was for a while.
+        heartbeat: see below.
         life_seconds: longest time for which it is open.
         permitted: tells whether the reader may still read; `None` where everybody may. It is
             asked before something is sent, and no more often than every `PERMIT_SECONDS`.
+
+    Attributes:
+        heartbeat: makes what is sent when nothing was for a while.
     """
 
     def __init__(
@@ -69,7 +72,7 @@ class Outlet:
     ) -> None:
         self._receive = receive
         self._to_reader = send
-        self._heartbeat = heartbeat
+        self.heartbeat = heartbeat
         self._heartbeat_seconds = heartbeat_seconds
         self._life = life_seconds * random.uniform(0.9, 1.0)  # noqa: S311 - not all at once
         self._most_held = most_held
@@ -146,7 +149,7 @@ class Outlet:
             except TimeoutError:
                 # What came at the last moment goes first: a heartbeat may say how far the log went.
                 if not self._held:
-                    await self.send(self._heartbeat())
+                    await self.send(self.heartbeat())
                     return
         frames, self._held = self._held, []
         await self.send(b"".join(frames))
