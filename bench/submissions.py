@@ -10,6 +10,7 @@ from bench.load import SHOTS, bell_circuit
 from domain.events import TaskSubmitted
 from domain.execution import RunOptions
 from domain.identifiers import new_traceparent, uuid7
+from domain.labels import NO_LABELS, Labels
 from domain.log import Append, Appended, Metadata
 from domain.payloads import Payload, PayloadKind
 from infrastructure.local.ports import wait_until
@@ -32,29 +33,30 @@ _COMPLETIONS = """
 """
 
 
-def submission(number: int) -> Append:
+def submission(number: int, tenant: str = "", labels: Labels = NO_LABELS) -> Append:
     """Return the append of a Bell pair, as the API makes it."""
     circuit = Payload(PayloadKind.CIRCUIT, bell_circuit(number).encode())
     traceparent = new_traceparent()
     return Append(
         uuid7(),
         0,
-        TaskSubmitted(RunOptions(shots=SHOTS), circuit.commitment()),
-        Metadata(traceparent[3:35], traceparent, "api"),
+        TaskSubmitted(RunOptions(shots=SHOTS), circuit.commitment(), labels=labels),
+        Metadata(traceparent[3:35], traceparent, "api", tenant=tenant),
         (circuit,),
     )
 
 
-def submit(dsn: str, numbers: Sequence[int]) -> None:
+def submit(dsn: str, numbers: Sequence[int], tenant: str = "") -> None:
     """Append submissions of these numbers."""
-    asyncio.run(_submit(dsn, numbers))
+    asyncio.run(_submit(dsn, numbers, tenant))
 
 
-async def _submit(dsn: str, numbers: Sequence[int]) -> None:
+async def _submit(dsn: str, numbers: Sequence[int], tenant: str) -> None:
     database = Database(dsn, size=2, application_name="bench")
     log = PostgresEventLog(database)
     for begin in range(0, len(numbers), BATCH):
-        results = await log.append([submission(n) for n in numbers[begin : begin + BATCH]])
+        some = numbers[begin : begin + BATCH]
+        results = await log.append([submission(number, tenant) for number in some])
         assert all(isinstance(result, Appended) for result in results), results
     await database.close()
 

@@ -243,18 +243,42 @@ class Dispatched:
     withdrawn: Collection[int] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Released:
+    """What became of the tasks that were held back until their earliest start.
+
+    Attributes:
+        count: so many may be chosen from now on.
+        next_seconds: until the next one is due; `None` where none is held any more.
+    """
+
+    count: int
+    next_seconds: float | None
+
+
 class Outbox(Protocol):
     """The waiting room: every pending task, dispatched or not."""
 
     async def choose(self, window: int) -> list[OutboxRow]:
-        """Return the rows to publish next: oldest first, so many as the window has room for.
+        """Return the rows to publish next, in this order, as many as the window has room for.
 
-        None while dispatch is paused.
+        The tenants that wait are filled up to the same number in flight (dispatched or processing),
+        each in the order of `domain.labels.turn_of`. Where one has fewer tasks than its share, the
+        rest of the room is left to the next call. Held tasks are not chosen, and none is while
+        dispatch is paused.
         """
         ...
 
-    async def record_dispatched(self, row_ids: Sequence[int]) -> int:
-        """Number the rows whose messages the broker confirmed; returns how many still waited."""
+    async def record_dispatched(self, rows: Sequence[OutboxRow]) -> int:
+        """Number rows whose messages the broker confirmed; returns how many still waited.
+
+        Args:
+            rows: in the order of their messages in the queue, in which they are numbered.
+        """
+        ...
+
+    async def release(self) -> Released:
+        """Let tasks be chosen whose earliest start has come, by the database's clock."""
         ...
 
     async def dispatched(self) -> Dispatched:

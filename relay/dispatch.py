@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 import structlog
 
@@ -19,9 +19,12 @@ from infrastructure.telemetry import metrics
 from infrastructure.telemetry.context import trace_id_of
 from infrastructure.telemetry.tracing import NO_TRACING, Tracing
 from relay.spans import SendSpans
+from relay.window import Window
 
 BRISK_POLL_SECONDS = 0.01
 POLL_SLOWDOWN = 1.5
+FEW_PART = 8
+"""Fewer rows than this part of the window are not worth another round at once."""
 
 log = structlog.get_logger()
 _root = logging.getLogger()
@@ -33,7 +36,7 @@ class Dispatcher:
     Args:
         outbox: decides what goes next, and how much.
         broker: takes the messages.
-        window: most rows that are dispatched and unclaimed at a time.
+        window: how many rows may be dispatched and unclaimed at a time.
         poll_seconds: longest time between two looks at an idle outbox. While rows go out it
             looks more often: claims make room in the window and tell nobody.
         tracing: makes the spans of messages.
@@ -43,7 +46,7 @@ class Dispatcher:
         self,
         outbox: Outbox,
         broker: Broker,
-        window: int,
+        window: Window,
         poll_seconds: float,
         *,
         tracing: Tracing = NO_TRACING,
@@ -55,7 +58,7 @@ class Dispatcher:
         self._pause_seconds = BRISK_POLL_SECONDS
         self._woken = asyncio.Event()
         self._stopping = False
-        self._unrecorded: list[int] = []
+        self._unrecorded: list[OutboxRow] = []
         self._spans = SendSpans(tracing)
 
     def wake(self) -> None:
@@ -84,10 +87,11 @@ class Dispatcher:
                 log.info("Dispatch goes on")
             absent = ""
             backoff.reset()
-            if not moved:
-                await self._pause()
-            else:
+            if moved:
                 self._pause_seconds = min(BRISK_POLL_SECONDS, self._poll_seconds)
+            if moved < self._window.size // FEW_PART:
+                # A round costs a commit and the broker's confirms: let claims make some room.
+                await self._pause()
 
     async def round(self) -> int:
         """Move one set of rows; returns how many went.
@@ -96,16 +100,18 @@ class Dispatcher:
             StoreUnavailable, BrokerUnavailable: nothing is lost, the next round goes on here.
         """
         await self._record()
-        rows = await self._outbox.choose(self._window)
+        rows = await self._outbox.choose(self._window.size)
         if not rows:
             return 0
         begun = time.time_ns()
-        self._unrecorded = await self._broker.publish(self._spans.sending(rows))
+        confirmed = set(await self._broker.publish(self._spans.sending(rows)))
         ended = time.time_ns()
-        self._spans.sent(rows, self._unrecorded, begun, ended)
-        metrics.PUBLISHED.inc(len(self._unrecorded))
+        # In the order in which they went out: their numbers say it.
+        self._unrecorded = [row for row in rows if row.row_id in confirmed]
+        self._spans.sent(rows, confirmed, begun, ended)
+        metrics.PUBLISHED.inc(len(confirmed))
         if _root.isEnabledFor(logging.DEBUG):
-            _log_sent(rows, self._unrecorded)
+            _log_sent(self._unrecorded)
         return await self._record()
 
     async def _record(self) -> int:
@@ -132,13 +138,11 @@ class Dispatcher:
                     await self._woken.wait()
 
 
-def _log_sent(rows: Sequence[OutboxRow], sent: Collection[int]) -> None:
-    known = set(sent)
+def _log_sent(rows: Sequence[OutboxRow]) -> None:
     for row in rows:
-        if row.row_id in known:
-            log.debug(
-                "Message sent",
-                task_id=str(row.task_id),
-                correlation_id=row.correlation_id,
-                trace_id=trace_id_of(row.traceparent),
-            )
+        log.debug(
+            "Message sent",
+            task_id=str(row.task_id),
+            correlation_id=row.correlation_id,
+            trace_id=trace_id_of(row.traceparent),
+        )

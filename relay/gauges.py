@@ -105,7 +105,8 @@ class RelayGauges:
             Reading(
                 "gauge",
                 "ketlog_outbox_tasks",
-                "Tasks that no worker has claimed, by whether the broker has a message for them.",
+                "Tasks that no worker has claimed: the broker has a message for them, they wait "
+                "for one, or they are held until their earliest start.",
                 self._unclaimed,
                 "state",
             ),
@@ -162,6 +163,12 @@ class RelayGauges:
             ),
             Reading(
                 "gauge",
+                "ketlog_dispatch_window",
+                "Most tasks that may be with the broker unclaimed, as far as workers claim them.",
+                lambda: None if self.leader is None else self.leader.window,
+            ),
+            Reading(
+                "gauge",
                 "ketlog_dead_letters",
                 "Messages in the dead-letter queue.",
                 lambda: None if self.leader is None else self.leader.dead_letters,
@@ -189,7 +196,7 @@ class RelayGauges:
         if census is None:
             return None
         return {
-            "pending": census.waiting + census.dispatched,
+            "pending": census.waiting + census.held + census.dispatched,
             "processing": census.processing,
             "completed": census.completed,
             "failed": census.failed,
@@ -200,7 +207,11 @@ class RelayGauges:
         census = self._fresh
         if census is None:
             return None
-        return {"waiting": census.waiting, "dispatched": census.dispatched}
+        return {
+            "waiting": census.waiting,
+            "held": census.held,
+            "dispatched": census.dispatched,
+        }
 
     def _dependencies(self) -> Value:
         up = {"postgresql": float(self._fresh is not None)}

@@ -16,7 +16,9 @@ from infrastructure.telemetry.tracing import NO_TRACING, Tracing
 from relay.dead_letters import DeadLetters
 from relay.dispatch import Dispatcher
 from relay.redispatch import Redispatcher
+from relay.schedule import Schedule
 from relay.sealer import Sealer
+from relay.window import Window
 
 NAME = "ketlog relay"
 
@@ -46,16 +48,22 @@ class Leader:
         self._publisher = Publisher(url, f"{NAME} publisher", topology)
         self._watch = QueueWatch(url, f"{NAME} watch", topology)
         self._dead_letter_queue = DeadLetterQueue(url, f"{NAME} dead letters")
+        self._window = Window(settings.dispatch_window_least, settings.dispatch_window)
         self._dispatcher = Dispatcher(
             outbox,
             self._publisher,
-            settings.dispatch_window,
+            self._window,
             settings.relay_poll_seconds,
             tracing=tracing,
         )
         self._redispatcher = Redispatcher(
-            outbox, self._watch, settings.redispatch_seconds, self._dispatcher.wake
+            outbox,
+            self._watch,
+            settings.redispatch_seconds,
+            self._dispatcher.wake,
+            self._window.observe,
         )
+        self._schedule = Schedule(outbox, self._dispatcher.wake)
         self._dead_letters = DeadLetters(self._dead_letter_queue, event_log, self._dispatcher.wake)
         sink = settings.checkpoint_sink
         self._sealer = Sealer(
@@ -87,6 +95,11 @@ class Leader:
         return None if depth is None else depth.consumers
 
     @property
+    def window(self) -> int:
+        """Most tasks that may be with the broker at a time, at present."""
+        return self._window.size
+
+    @property
     def dead_letters(self) -> int | None:
         """Messages in the dead-letter queue, where it can be seen."""
         return self._dead_letters.count
@@ -116,6 +129,7 @@ class Leader:
             for name, loop in {
                 "outbox listener": self._listener.run,
                 "redispatch": self._redispatcher.run,
+                "schedule": self._schedule.run,
                 "dead letters": self._dead_letters.run,
                 "sealer": self._sealer.run,
             }.items()

@@ -8,7 +8,7 @@ from typing import Protocol
 import structlog
 
 from domain.errors import BrokerUnavailable, StoreError
-from domain.ports import Outbox
+from domain.ports import Dispatched, Outbox
 from infrastructure.rabbitmq.topology import Depth
 from infrastructure.telemetry import metrics
 from relay.loss import LossDetector
@@ -38,17 +38,24 @@ class Redispatcher:
         queue: where their messages should be.
         patience: seconds for which a loss has to show before it is believed.
         on_waiting: called when rows wait again.
+        on_sample: called with what is dispatched, and the monotonic time, at each look.
 
     Attributes:
         depth: the queue when it was last seen; `None` while it cannot be seen.
     """
 
     def __init__(
-        self, outbox: Outbox, queue: Queue, patience: float, on_waiting: Callable[[], None]
+        self,
+        outbox: Outbox,
+        queue: Queue,
+        patience: float,
+        on_waiting: Callable[[], None],
+        on_sample: Callable[[Dispatched, float], None] = lambda _dispatched, _now: None,
     ) -> None:
         self._outbox = outbox
         self._queue = queue
         self._on_waiting = on_waiting
+        self._on_sample = on_sample
         self._detector = LossDetector(patience)
         self._interval = min(SAMPLE_SECONDS, patience / SAMPLES_PER_PATIENCE)
         self._seen_at: float | None = None
@@ -83,7 +90,9 @@ class Redispatcher:
         """Look once; returns how many rows wait again. Raises `StoreUnavailable`."""
         ready = await self._ready()
         dispatched = await self._outbox.dispatched()
-        lost = self._detector.observe(dispatched, ready, time.monotonic())
+        now = time.monotonic()
+        self._on_sample(dispatched, now)
+        lost = self._detector.observe(dispatched, ready, now)
         if not lost:
             return 0
         return self._waiting(await self._outbox.forget(lost), "messages are missing in the queue")

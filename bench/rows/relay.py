@@ -33,7 +33,7 @@ def measure(run: Run) -> list[Figure]:
     installation = run.servers.installation()
     rows = run.size(ROWS)
     rates: dict[str, list[float]] = {"bare": [], "ketlog": []}
-    with installation.relay(DISPATCH_WINDOW=WINDOW):
+    with installation.relay(DISPATCH_WINDOW_LEAST=WINDOW):
         submit(installation.dsn, range(rows))
         wait_for(installation.dsn, WAITING, what="the relay")
         wait_for(installation.dsn, UNSEALED, what="the sealer")

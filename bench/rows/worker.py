@@ -30,7 +30,7 @@ def measure(run: Run) -> list[Figure]:
     installation = run.servers.installation()
     tasks = run.size(TASKS)
     rates: dict[str, list[float]] = {"bare": [], "ketlog": []}
-    with installation.relay(DISPATCH_WINDOW=str(tasks)):
+    with installation.relay(DISPATCH_WINDOW_LEAST=str(tasks)):
         for number in run.each_round():
             rates["bare"].append(bare_rate(run.seconds, SHOTS))
             rates["ketlog"].append(_work_off(installation, (number - 1) * tasks, tasks))

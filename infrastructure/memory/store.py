@@ -5,6 +5,7 @@ suite.
 Nothing here awaits, so every call is one transaction.
 """
 
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -25,10 +26,11 @@ from domain.log import (
     StoredEvent,
 )
 from domain.payloads import Payload, PayloadKind
-from domain.ports import Dispatched, ExpiredLease, OutboxRow, Pause, TaskView
+from domain.ports import Dispatched, ExpiredLease, OutboxRow, Pause, Released, TaskView
 from domain.projection import Change, change_of, status_history
 from domain.status import Status
 from domain.view import cancel_reason, completion_of, erased, erasure_of, reproductions
+from infrastructure.memory.waiting_room import WaitingRoom
 
 
 @dataclass(slots=True)
@@ -52,6 +54,7 @@ class _Row:
 class _Lease:
     attempt: int
     worker_id: str
+    tenant: str
     expires_at: datetime
 
 
@@ -80,14 +83,11 @@ class MemoryStore:
     streams: dict[UUID, list[StoredEvent]] = field(default_factory=dict)
     payload_rows: dict[UUID, dict[PayloadKind, Payload]] = field(default_factory=dict)
     _projection: dict[UUID, _Row] = field(default_factory=dict)
-    _waiting: dict[UUID, OutboxRow] = field(default_factory=dict)
-    _withdrawn: set[int] = field(default_factory=set)
+    _room: WaitingRoom = field(default_factory=WaitingRoom)
     _leases: dict[UUID, _Lease] = field(default_factory=dict)
     _pause: Pause | None = None
     _positions: _Counter = field(default_factory=_Counter)
     _transactions: _Counter = field(default_factory=_Counter)
-    _row_ids: _Counter = field(default_factory=_Counter)
-    _dispatch_numbers: _Counter = field(default_factory=_Counter)
 
     async def append(self, appends: Sequence[Append]) -> list[AppendResult]:
         """See `domain.ports.EventLog.append`."""
@@ -167,52 +167,28 @@ class MemoryStore:
         """See `domain.ports.Outbox.choose`."""
         if self._pause is not None:
             return []
-        waiting = [row for row in self._waiting.values() if row.dispatch_number is None]
-        room = window - (len(self._waiting) - len(waiting))
-        due = [row for row in waiting if self._is_due(row.task_id)]
-        return sorted(due, key=lambda row: row.row_id)[: max(0, room)]
+        return self._room.choose(window, Counter(lease.tenant for lease in self._leases.values()))
 
-    def _is_due(self, task_id: UUID) -> bool:
-        not_before = self._projection[task_id].labels.not_before
-        return not_before is None or not_before <= self.clock()
-
-    async def record_dispatched(self, row_ids: Sequence[int]) -> int:
+    async def record_dispatched(self, rows: Sequence[OutboxRow]) -> int:
         """See `domain.ports.Outbox.record_dispatched`."""
-        confirmed = [
-            row
-            for row in self._waiting.values()
-            if row.row_id in row_ids and row.dispatch_number is None
-        ]
-        for row in confirmed:
-            self._waiting[row.task_id] = replace(row, dispatch_number=self._dispatch_numbers.next())
-        return len(confirmed)
+        return self._room.record(rows)
+
+    async def release(self) -> Released:
+        """See `domain.ports.Outbox.release`."""
+        return self._room.release(self.clock())
 
     async def dispatched(self) -> Dispatched:
         """See `domain.ports.Outbox.dispatched`."""
-        numbers = [
-            row.dispatch_number for row in self._waiting.values() if row.dispatch_number is not None
-        ]
-        last_number = self._dispatch_numbers.value
-        self._withdrawn = {n for n in self._withdrawn if n >= min(numbers, default=last_number)}
         return Dispatched(
-            sorted(numbers),
-            last_number,
+            self._room.numbers(),
+            self._room.last_number,
             paused=self._pause is not None,
-            withdrawn=sorted(self._withdrawn),
+            withdrawn=sorted(self._room.withdrawn),
         )
 
     async def forget(self, numbers: Sequence[int] | None) -> int:
         """See `domain.ports.Outbox.forget`."""
-        lost = [
-            row
-            for row in self._waiting.values()
-            if row.dispatch_number is not None
-            and (numbers is None or row.dispatch_number in numbers)
-        ]
-        for row in lost:
-            self._withdraw(row)
-            self._waiting[row.task_id] = replace(row, dispatch_number=None)
-        return len(lost)
+        return self._room.forget(numbers)
 
     async def paused(self) -> Pause | None:
         """See `domain.ports.Pauses.paused`."""
@@ -305,28 +281,21 @@ class MemoryStore:
         if change.status is None:
             return
         _move(row, change, change.status, recorded_at)
-        left = self._waiting.pop(task_id, None)
-        if left is not None and change.status is not Status.PROCESSING:
-            self._withdraw(left)
+        self._room.leave(task_id, claimed=change.status is Status.PROCESSING)
         self._leases.pop(task_id, None)
         if change.status is Status.PENDING:
-            self._waiting[task_id] = OutboxRow(
-                row_id=self._row_ids.next(),
-                task_id=task_id,
-                message_id=append.event_id,
-                correlation_id=append.metadata.correlation_id,
-                traceparent=append.metadata.traceparent,
+            metadata = append.metadata
+            waits = OutboxRow(
+                0, task_id, append.event_id, metadata.correlation_id, metadata.traceparent
             )
+            self._room.add(waits, row.tenant, row.labels, recorded_at)
         elif isinstance(append.event, ProcessingStarted):
             self._leases[task_id] = _Lease(
                 append.event.attempt,
                 append.event.worker_id,
+                row.tenant,
                 recorded_at + timedelta(seconds=append.lease_seconds or 0.0),
             )
-
-    def _withdraw(self, row: OutboxRow) -> None:
-        if row.dispatch_number is not None:
-            self._withdrawn.add(row.dispatch_number)
 
 
 def _move(row: _Row, change: Change, status: Status, recorded_at: datetime) -> None:

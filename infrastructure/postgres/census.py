@@ -15,6 +15,7 @@ class Census:
 
     Attributes:
         waiting: pending tasks for which the broker has no message yet; at most `MOST_COUNTED`.
+        held: pending tasks whose earliest start has not come yet; `MOST_COUNTED` bounds both.
         dispatched: pending tasks whose messages are with the broker or with a worker.
         processing: tasks that a worker has claimed.
         completed: tasks that ended so, as far as the log has been counted, which is seconds
@@ -27,6 +28,7 @@ class Census:
     """
 
     waiting: int
+    held: int
     dispatched: int
     processing: int
     completed: int

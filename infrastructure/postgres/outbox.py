@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from domain.ports import Dispatched, OutboxRow
+from domain.ports import Dispatched, OutboxRow, Released
 from infrastructure.postgres.connect import Database
 from infrastructure.postgres.statements import statement
 
@@ -19,9 +19,17 @@ class PostgresOutbox:
             rows = await connection.fetch(statement("choose_next"), window)
         return [OutboxRow(**row) for row in rows]
 
-    async def record_dispatched(self, row_ids: Sequence[int]) -> int:
+    async def record_dispatched(self, rows: Sequence[OutboxRow]) -> int:
         """See `domain.ports.Outbox.record_dispatched`."""
-        return await self._update("record_dispatched", list(row_ids))
+        return await self._update(
+            "record_dispatched", [row.task_id for row in rows], [row.row_id for row in rows]
+        )
+
+    async def release(self) -> Released:
+        """See `domain.ports.Outbox.release`."""
+        async with self._database.connection() as connection:
+            (row,) = await connection.fetch(statement("release_due"))
+        return Released(**row)
 
     async def dispatched(self) -> Dispatched:
         """See `domain.ports.Outbox.dispatched`."""
@@ -51,7 +59,7 @@ class PostgresOutbox:
             )
         return {row["tenant"]: row["pending"] for row in rows}
 
-    async def _update(self, name: str, argument: list[int] | None) -> int:
+    async def _update(self, name: str, *arguments: object) -> int:
         async with self._database.connection() as connection:
-            tag = await connection.execute(statement(name), argument)
+            tag = await connection.execute(statement(name), *arguments)
         return int(tag.rpartition(" ")[2])

@@ -110,7 +110,8 @@ class SubmitTask(BaseModel):
     tags: Tags | None = None
     priority: Priority = Field(
         Priority.NORMAL,
-        description="Recorded and shown. The order of work does not follow it yet.",
+        description="Among the tasks of one tenant those of a higher priority go first: they pass "
+        "the ones of the next lower priority that were submitted up to a day before.",
     )
     not_before: NotBefore | None = None
 

@@ -33,4 +33,5 @@ async def resume(pauses: Pauses, say: Callable[[str], None]) -> None:
 def describe(census: Census, *, paused: bool) -> str:
     """Return a sentence about what runs and what waits."""
     sent = f"{census.dispatched:,} with RabbitMQ" + (" (they will run)" if paused else "")
-    return f"Tasks: {census.processing:,} running, {sent}, {census.waiting:,} waiting."
+    held = f", {census.held:,} held until they may start" if census.held else ""
+    return f"Tasks: {census.processing:,} running, {sent}, {census.waiting:,} waiting{held}."

@@ -24,7 +24,7 @@ async def test_dispatched_rows_take_room_in_the_window_until_they_are_claimed(
     for _ in range(6):
         await tasks.submitted(store.log)
     rows = await store.outbox.choose(4)
-    assert await store.outbox.record_dispatched([row.row_id for row in rows]) == 4
+    assert await store.outbox.record_dispatched(rows) == 4
     assert await store.outbox.choose(4) == []
     claimed = await tasks.load(store.log, rows[1].task_id)
     await tasks.put(store.log, tasks.claim(claimed))
@@ -39,14 +39,14 @@ async def test_recording_a_row_that_was_claimed_meanwhile_changes_nothing(store:
     task = await tasks.submitted(store.log)
     (row,) = await store.outbox.choose(10)
     await tasks.put(store.log, tasks.claim(task))
-    assert await store.outbox.record_dispatched([row.row_id]) == 0
+    assert await store.outbox.record_dispatched([row]) == 0
     assert (await store.outbox.dispatched()).numbers == []
 
 
 async def test_a_window_that_is_overfull_chooses_nothing(store: Store) -> None:
     for _ in range(3):
         await tasks.submitted(store.log)
-    await store.outbox.record_dispatched([r.row_id for r in await store.outbox.choose(3)])
+    await store.outbox.record_dispatched(await store.outbox.choose(3))
     await tasks.submitted(store.log)
     assert await store.outbox.choose(2) == []
 
@@ -55,13 +55,13 @@ async def test_forgotten_rows_wait_again_and_get_new_numbers(store: Store) -> No
     for _ in range(3):
         await tasks.submitted(store.log)
     rows = await store.outbox.choose(3)
-    await store.outbox.record_dispatched([row.row_id for row in rows])
+    await store.outbox.record_dispatched(rows)
     first, *others = (await store.outbox.dispatched()).numbers
     assert await store.outbox.forget([first]) == 1
     assert (await store.outbox.dispatched()).numbers == others
     assert len(await store.outbox.choose(3)) == 1
     assert await store.outbox.forget(None) == 2
-    await store.outbox.record_dispatched([row.row_id for row in await store.outbox.choose(3)])
+    await store.outbox.record_dispatched(await store.outbox.choose(3))
     assert min((await store.outbox.dispatched()).numbers) > max(others)
 
 

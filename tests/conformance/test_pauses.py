@@ -8,7 +8,7 @@ from tests.support.stores import Store
 
 async def test_nothing_is_chosen_while_dispatch_is_paused(store: Store) -> None:
     sent = await tasks.submitted(store.log)
-    await store.outbox.record_dispatched([row.row_id for row in await store.outbox.choose(1)])
+    await store.outbox.record_dispatched(await store.outbox.choose(1))
     assert await store.pauses.pause("new disks", "a-test")
     waiting = await tasks.submitted(store.log)
     assert await store.outbox.choose(10) == []

@@ -14,7 +14,7 @@ from tests.support.stores import Store
 async def dispatch(store: Store, count: int) -> list[Task]:
     """Submit tasks and have their messages confirmed, in order."""
     made = [await tasks.submitted(store.log) for _ in range(count)]
-    await store.outbox.record_dispatched([row.row_id for row in await store.outbox.choose(count)])
+    await store.outbox.record_dispatched(await store.outbox.choose(count))
     return made
 
 
@@ -69,7 +69,7 @@ async def test_a_pending_task_that_is_requeued_waits_with_another_message(store:
         "Task created",
         "Task requeued: dead_lettered",
     ]
-    assert await store.outbox.record_dispatched([row.row_id]) == 1
+    assert await store.outbox.record_dispatched([row]) == 1
     await tasks.put(store.log, tasks.claim(await tasks.load(store.log, second.task_id)))
     assert (await store.outbox.dispatched()).numbers == [1]
     await tasks.put(store.log, tasks.claim(first))
@@ -79,7 +79,7 @@ async def test_a_confirm_of_the_old_message_does_not_count_for_the_new_one(store
     task = await tasks.submitted(store.log)
     (row,) = await store.outbox.choose(1)
     await tasks.put(store.log, tasks.following(task, Requeue("it was rejected")))
-    assert await store.outbox.record_dispatched([row.row_id]) == 0
+    assert await store.outbox.record_dispatched([row]) == 0
     (again,) = await store.outbox.choose(1)
     assert again.row_id > row.row_id
 

@@ -35,6 +35,7 @@ NAMES = [
     "0010_tenants_and_labels",
     "0011_keys",
     "0013_erasure",
+    "0014_turns",
 ]
 
 

@@ -2,10 +2,12 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
 
+from domain.labels import Labels
 from domain.task import Cancel
 from infrastructure.postgres import census as module
 from infrastructure.postgres import migrate
@@ -68,7 +70,7 @@ async def test_tasks_are_counted_by_status(counted: Counted) -> None:
     assert ended(seen) == (2, 1, 1)
     assert seen.oldest_seconds > 0
     outbox = PostgresOutbox(counted.database)
-    await outbox.record_dispatched([row.row_id for row in await outbox.choose(10)])
+    await outbox.record_dispatched(await outbox.choose(10))
     later = await counted.counts.take()
     assert (later.waiting, later.dispatched) == (0, 1)
     assert later.oldest_seconds > seen.oldest_seconds
@@ -83,6 +85,13 @@ async def test_nothing_is_counted_twice_and_nothing_left_out(
     assert not await counted.counts.count_ended()
     await one_of_each(counted.log)
     assert ended(await counted.everything()) == (4, 2, 2)
+
+
+async def test_a_task_that_is_held_does_not_wait_yet(counted: Counted) -> None:
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    await tasks.put(counted.log, tasks.submission(labels=Labels(not_before=tomorrow)))
+    seen = await counted.counts.take()
+    assert (seen.waiting, seen.held, seen.oldest_seconds) == (0, 1, 0)
 
 
 async def test_a_backlog_is_counted_up_to_a_bound(

@@ -4,12 +4,14 @@ import asyncio
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
 import psutil
 import pytest
 
+from domain.labels import Labels
 from domain.log import Append
 from domain.ports import TaskView
 from domain.status import Status
@@ -58,6 +60,12 @@ class Log:
             )
         return [row["task_id"] for row in rows]
 
+    async def now(self) -> datetime:
+        """The database's time."""
+        async with self._database.connection() as connection:
+            moment: datetime = await connection.fetchval("SELECT clock_timestamp()")
+        return moment
+
     async def view(self, task_id: UUID) -> TaskView:
         view = await self._queries.view(task_id)
         assert view is not None
@@ -101,7 +109,7 @@ async def working(relay: Process) -> None:
 
 
 async def test_every_task_gets_one_message(processes: System, log: Log, looker: Operator) -> None:
-    processes.relay()
+    processes.relay(DISPATCH_WINDOW_LEAST="1000")
     await log.submit(1_500)
     await in_queue(looker, 1_000, within=20)
     assert await looker.ready() == 1_000
@@ -125,12 +133,28 @@ async def test_the_window_bounds_what_is_in_the_queue(
     processes: System, log: Log, looker: Operator
 ) -> None:
     await log.submit(5_000)
-    processes.relay(DISPATCH_WINDOW="100")
-    await in_queue(looker, 100, within=20)
-    await eventually(lambda: dispatched(log, 100))
+    processes.relay()
+    await in_queue(looker, 64, within=20)
+    await eventually(lambda: dispatched(log, 64))
     await log.claim((await log.dispatched())[:40])
-    await in_queue(looker, 140)
-    assert await looker.ready() == 140
+    await in_queue(looker, 104)
+    assert await looker.ready() == 104
+
+
+async def test_a_task_goes_out_when_its_time_has_come(
+    processes: System, log: Log, looker: Operator
+) -> None:
+    start = await log.now() + timedelta(seconds=2)
+    labels = Labels(not_before=start)
+    held = await tasks.put(log.events, tasks.submission(labels=labels))
+    processes.relay()
+    (task_id,) = await log.submit(1)
+    await in_queue(looker, 1, within=20)
+    assert await log.dispatched() == [task_id]
+    await in_queue(looker, 2)
+    view = await log.view(held.task_id)
+    assert view.labels == labels
+    assert await log.now() >= start
 
 
 async def test_a_purged_queue_is_filled_again(
@@ -225,8 +249,8 @@ async def test_of_two_relays_one_publishes(processes: System, log: Log, looker: 
     relays = [processes.relay("one"), processes.relay("two")]
     for relay in relays:
         await working(relay)
-    await log.submit(200)
-    await in_queue(looker, 200)
+    await log.submit(60)
+    await in_queue(looker, 60)
     assert sum("Leading" in relay.log() for relay in relays) == 1
     assert sum("Standing by" in relay.log() for relay in relays) == 1
 

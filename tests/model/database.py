@@ -15,7 +15,7 @@ from uuid import UUID
 
 from domain.errors import KetlogError, OutcomeUnknown, StoreUnavailable
 from domain.log import Append, AppendResult, History, LogCursor, StoredEvent
-from domain.ports import Dispatched, ExpiredLease, OutboxRow
+from domain.ports import Dispatched, ExpiredLease, OutboxRow, Released
 from infrastructure.memory.store import MemoryStore
 from tests.model.loop import Process, current
 
@@ -184,8 +184,11 @@ class DatabaseClient:
     async def choose(self, window: int) -> list[OutboxRow]:
         return await self.server.ask(lambda: self._store.choose(window))
 
-    async def record_dispatched(self, row_ids: Sequence[int]) -> int:
-        return await self.server.ask(lambda: self._store.record_dispatched(row_ids))
+    async def record_dispatched(self, rows: Sequence[OutboxRow]) -> int:
+        return await self.server.ask(lambda: self._store.record_dispatched(rows))
+
+    async def release(self) -> Released:
+        return await self.server.ask(self._store.release)
 
     async def dispatched(self) -> Dispatched:
         return await self.server.ask(self._store.dispatched)

@@ -4,11 +4,13 @@ import asyncio
 import contextlib
 import random
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from domain.errors import StoreError
 from domain.execution import RunSucceeded
 from domain.identifiers import uuid7
+from domain.labels import Labels, Priority
 from domain.log import Append
 from infrastructure.backoff import Backoff
 from infrastructure.group_commit import GroupCommit
@@ -19,6 +21,8 @@ from infrastructure.supervision import supervised
 from relay.dispatch import Dispatcher
 from relay.reaper import Reaper
 from relay.redispatch import Redispatcher
+from relay.schedule import Schedule
+from relay.window import Window
 from service.worker.drain import Budget
 from service.worker.worker import Adapters, Worker
 from tests.model.broker import BrokerServer
@@ -30,7 +34,8 @@ from tests.support.worker_fakes import FakeSimulators
 
 REQUEST_SECONDS = 2.5
 RUN_SECONDS = (0.001, 0.01, 0.2, 1.0, 4.0)
-WINDOW = 64
+TENANTS = ("", "north", "south")
+LATER = timedelta(seconds=1.5)
 RELAY = RelaySettings.model_construct()
 WORKER = WorkerSettings.model_construct(worker_id="", worker_slots=1)
 
@@ -93,11 +98,19 @@ class RelayProgram:
             await redispatcher.forget_all()
 
         broker = RelayBroker(self._broker, before_making)
+        window = Window(settings.dispatch_window_least, settings.dispatch_window)
         dispatcher = self._dispatcher = Dispatcher(
-            client, broker, WINDOW, settings.relay_poll_seconds
+            client, broker, window, settings.relay_poll_seconds
         )
-        redispatcher = Redispatcher(client, broker, settings.redispatch_seconds, dispatcher.wake)
-        loops = {"dispatch": dispatcher.run, "redispatch": redispatcher.run}
+        redispatcher = Redispatcher(
+            client, broker, settings.redispatch_seconds, dispatcher.wake, window.observe
+        )
+        schedule = Schedule(client, dispatcher.wake)
+        loops = {
+            "dispatch": dispatcher.run,
+            "redispatch": redispatcher.run,
+            "schedule": schedule.run,
+        }
         running = [asyncio.create_task(supervised(name, loop)) for name, loop in loops.items()]
         try:
             await asyncio.gather(*running)
@@ -164,22 +177,34 @@ class Simulators(FakeSimulators):
             self.finish(job, RunSucceeded({"0": 1}, None, {"seed": 1}))
 
 
-async def submit(choose: Callable[[], tuple[Process, ApiProgram] | None]) -> UUID:
+async def submit(
+    choose: Callable[[], tuple[Process, ApiProgram] | None], now: Callable[[], datetime]
+) -> UUID:
     """Submit a task until it is accepted, with one idempotency key; returns its id.
 
     Args:
         choose: returns the API to be asked next; `None` where that one does not run.
+        now: the database's time.
     """
     task_id = uuid7()
+    tenant, labels = _said(task_id, now())
     backoff = Backoff()
     while True:
-        if (chosen := choose()) is not None and await _accepts(*chosen, task_id):
+        append = tasks.submission(task_id=task_id, tenant=tenant, labels=labels)
+        if (chosen := choose()) is not None and await _accepts(*chosen, append):
             return task_id
         await asyncio.sleep(backoff.next())
 
 
-async def _accepts(process: Process, api: ApiProgram, task_id: UUID) -> bool:
-    append = tasks.submission(task_id=task_id)
+def _said(task_id: UUID, now: datetime) -> tuple[str, Labels]:
+    """Return whose a task is and what is said of it, as the random bits of its id have it."""
+    tenant = TENANTS[task_id.int % len(TENANTS)]
+    priority = list(Priority)[task_id.int // 16 % len(Priority)]
+    later = task_id.int // 256 % 4 == 0
+    return tenant, Labels(priority=priority, not_before=now + LATER if later else None)
+
+
+async def _accepts(process: Process, api: ApiProgram, append: Append) -> bool:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(2 * REQUEST_SECONDS):
             return await remotely(process, lambda: api.submit(append))

@@ -23,7 +23,7 @@ class WatchedStore(MemoryStore):
     @property
     def at_rest(self) -> bool:
         """Whether no task waits and none runs."""
-        return not self._waiting and not self._leases
+        return not self._room.places and not self._leases
 
     async def append(self, appends: Sequence[Append]) -> list[AppendResult]:
         self._look()

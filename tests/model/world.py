@@ -179,7 +179,7 @@ class World:
         self.broker.cut(process)
 
     async def _submit_one(self) -> None:
-        self.accepted.add(await submit(self._any_api))
+        self.accepted.add(await submit(self._any_api, self.now))
         self.submitting -= 1
 
     def _any_api(self) -> tuple[Process, ApiProgram] | None:

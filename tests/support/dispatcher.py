@@ -117,7 +117,8 @@ class Dispatcher:
             with contextlib.suppress(StoreError, BrokerUnavailable):
                 rows = await self._outbox.choose(WINDOW)
                 if rows:
-                    await self._outbox.record_dispatched(await self._publisher.publish(rows))
+                    sent = set(await self._publisher.publish(rows))
+                    await self._outbox.record_dispatched([r for r in rows if r.row_id in sent])
                 if self.reaping:
                     await self._reap()
             await asyncio.sleep(POLL_SECONDS)

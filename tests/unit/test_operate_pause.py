@@ -1,5 +1,7 @@
 """What `pause` and `resume` tell the operator."""
 
+from dataclasses import replace
+
 import pytest
 
 from infrastructure.memory.store import MemoryStore
@@ -55,6 +57,7 @@ async def test_resuming_names_the_pause_that_ends(store: MemoryStore) -> None:
 def test_what_runs_and_waits_is_told(paused: bool, expected: str) -> None:
     census = Census(
         waiting=3_000,
+        held=0,
         dispatched=2,
         processing=1,
         completed=0,
@@ -66,3 +69,5 @@ def test_what_runs_and_waits_is_told(paused: bool, expected: str) -> None:
         hidden_seconds=0.0,
     )
     assert describe(census, paused=paused) == expected
+    later = describe(replace(census, held=5), paused=paused)
+    assert later == expected.replace("waiting.", "waiting, 5 held until they may start.")

@@ -55,7 +55,7 @@ async def test_a_pending_task_whose_message_died_gets_another_one(
     store: FlakyStore, box: FakeBox, letters: DeadLetters, woken: list[None]
 ) -> None:
     task = await tasks.submitted(store)
-    await store.record_dispatched([row.row_id for row in await store.choose(10)])
+    await store.record_dispatched(await store.choose(10))
     box.put(message_of(task))
     assert await letters.round() == 1
     assert box.letters == []

@@ -10,6 +10,7 @@ from domain.errors import BrokerUnavailable, StoreUnavailable
 from domain.ports import OutboxRow
 from infrastructure.memory.store import MemoryStore
 from relay.dispatch import Dispatcher
+from relay.window import Window
 from tests.support import tasks
 from tests.support.waiting import eventually
 
@@ -45,11 +46,11 @@ class FlakyOutbox(MemoryStore):
         self.choices += 1
         return await super().choose(window)
 
-    async def record_dispatched(self, row_ids: Sequence[int]) -> int:
+    async def record_dispatched(self, rows: Sequence[OutboxRow]) -> int:
         if self.refusals:
             self.refusals -= 1
             raise StoreUnavailable("the test has taken it away")
-        return await super().record_dispatched(row_ids)
+        return await super().record_dispatched(rows)
 
 
 @pytest.fixture
@@ -64,7 +65,7 @@ def broker() -> FakeBroker:
 
 @pytest.fixture
 async def dispatcher(store: FlakyOutbox, broker: FakeBroker) -> AsyncIterator[Dispatcher]:
-    dispatcher = Dispatcher(store, broker, WINDOW, poll_seconds=0.02)
+    dispatcher = Dispatcher(store, broker, Window(WINDOW, WINDOW), poll_seconds=0.02)
     running = asyncio.create_task(dispatcher.run())
     yield dispatcher
     dispatcher.stop()
@@ -115,7 +116,7 @@ async def test_rows_that_nobody_takes_are_not_tried_in_a_hot_loop(
 ) -> None:
     ids = await submit(store, 5)
     broker.poison = set(ids)
-    dispatcher = Dispatcher(store, broker, WINDOW, poll_seconds=60.0)
+    dispatcher = Dispatcher(store, broker, Window(WINDOW, WINDOW), poll_seconds=60.0)
     running = asyncio.create_task(dispatcher.run())
     await eventually(lambda: broker.calls > 3)
     calls, began = broker.calls, asyncio.get_running_loop().time()
@@ -130,7 +131,7 @@ async def test_what_was_confirmed_is_not_sent_again_when_recording_fails(
 ) -> None:
     store.refusals = 2
     ids = await submit(store, 5)
-    await eventually(lambda: len(store._waiting) == 5 and store.refusals == 0)
+    await eventually(lambda: len(store._room.places) == 5 and store.refusals == 0)
 
     async def recorded() -> bool:
         return len((await store.dispatched()).numbers) == 5
@@ -164,7 +165,7 @@ async def test_notifications_make_no_hot_loop_while_the_broker_is_away(
 async def test_a_wake_up_is_much_faster_than_the_poll(
     store: FlakyOutbox, broker: FakeBroker
 ) -> None:
-    dispatcher = Dispatcher(store, broker, WINDOW, poll_seconds=60.0)
+    dispatcher = Dispatcher(store, broker, Window(WINDOW, WINDOW), poll_seconds=60.0)
     dispatcher._pause_seconds = 60.0
     running = asyncio.create_task(dispatcher.run())
     await eventually(lambda: store.choices > 0)

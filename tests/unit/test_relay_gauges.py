@@ -14,6 +14,7 @@ from relay.gauges import Barrier, RelayGauges
 
 SEEN = Census(
     waiting=7,
+    held=4,
     dispatched=3,
     processing=2,
     completed=100,
@@ -82,13 +83,14 @@ async def test_a_sample_is_shown_by_status_and_by_state(
         for status in ("pending", "processing", "completed", "failed", "cancelled")
     }
     assert by_status == {
-        "pending": 10,
+        "pending": 14,
         "processing": 2,
         "completed": 100,
         "failed": 5,
         "cancelled": 1,
     }
     assert value("ketlog_outbox_tasks", {"state": "waiting"}) == 7
+    assert value("ketlog_outbox_tasks", {"state": "held"}) == 4
     assert value("ketlog_outbox_oldest_seconds") == 1.5
     assert value("ketlog_log_reader_lag_seconds") == 0.25
     assert value("ketlog_dependency_up", {"dependency": "postgresql"}) == 1

@@ -54,7 +54,7 @@ def queue() -> FakeQueue:
 
 async def dispatch(store: MemoryStore, count: int) -> None:
     await store.append([tasks.submission() for _ in range(count)])
-    await store.record_dispatched([row.row_id for row in await store.choose(1_000)])
+    await store.record_dispatched(await store.choose(1_000))
 
 
 async def numbers(store: MemoryStore) -> int:

@@ -124,15 +124,13 @@ given_up AS (
 queued AS (
     INSERT INTO outbox (
         task_id, message_id, correlation_id, traceparent, waiting_since,
-        tenant, turn_at, not_before
+        tenant, turn_at, not_before, held
     )
     SELECT
         task_id, event_id, correlation_id, traceparent, recorded_at,
         tenant, turn_of(labels, recorded_at),
-        CASE
-            WHEN (labels ->> 'not_before')::timestamptz > recorded_at
-            THEN (labels ->> 'not_before')::timestamptz
-        END
+        (labels ->> 'not_before')::timestamptz,
+        coalesce((labels ->> 'not_before')::timestamptz > recorded_at, false)
     FROM stored
     -- Counted for the order alone: a pending task's old row has to go before its new one comes.
     CROSS JOIN (SELECT count(*) FROM unqueued) AS removed
