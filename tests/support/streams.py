@@ -219,3 +219,11 @@ async def stream(
     async with asking(app, path, caller=caller, **headers) as opened:
         await opened.answered()
         yield opened
+
+
+async def end_of(opened: OpenStream) -> str:
+    """Why a stream that sends nothing more was closed."""
+    (last,) = await opened.rest()
+    assert (last.event, last.id) == ("end", None)
+    assert last.data["detail"]
+    return str(last.data["reason"])

@@ -1,7 +1,7 @@
 """Streams of the log and of tasks: what comes, where they go on, and how they end."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from uuid import UUID
 
@@ -10,25 +10,17 @@ from prometheus_client import REGISTRY
 
 from domain.errors import StoreUnavailable
 from domain.identifiers import uuid7
-from domain.log import LogCursor, LogFilter, LoggedEvent
+from domain.log import LogCursor, LoggedEvent
 from domain.task import Cancel, Compare
 from infrastructure.memory import MemoryStore
 from infrastructure.memory.live import MemoryLive
 from service.api.caller import Caller, Scope
 from service.api.live import outlet as outlet_module
-from service.api.live.follower import (
-    LISTENERS_AT_A_TIME,
-    MOST_AT_A_TIME,
-    Listening,
-    LogFollower,
-)
-from service.api.live.outlet import MOST_HELD, Outlet
-from service.api.live.places import Places
-from service.api.live.sse import End, place_frame
-from service.api.problems import Problem
+from service.api.live.follower import MOST_AT_A_TIME
+from service.api.live.outlet import MOST_HELD
 from tests.support import tasks
 from tests.support.api import InProcessApi, bad_fields, in_process_api, problem
-from tests.support.streams import Frame, OpenStream, asking, stream
+from tests.support.streams import asking, end_of, stream
 from tests.support.waiting import eventually
 
 LIFE = ["TaskSubmitted", "ProcessingStarted", "TaskCompleted"]
@@ -53,14 +45,6 @@ async def finish(api: InProcessApi, task_id: UUID) -> None:
     """Claim and complete a task."""
     await tasks.put(api.store, tasks.claim(await tasks.load(api.store, task_id)))
     await tasks.put(api.store, tasks.completion(await tasks.load(api.store, task_id), {"0": 1024}))
-
-
-async def end_of(opened: OpenStream) -> str:
-    """Why a stream that sends nothing more was closed."""
-    (last,) = await opened.rest()
-    assert (last.event, last.id) == ("end", None)
-    assert last.data["detail"]
-    return str(last.data["reason"])
 
 
 # --- one task ----------------------------------------------------------------------------------
@@ -390,165 +374,6 @@ async def test_nothing_is_asked_while_nobody_reads(shaky: tuple[InProcessApi, Aw
     asked = live.asked
     await api.http.get(f"/tasks/{task.task_id}")
     assert live.asked == asked
-
-
-# --- the follower by itself --------------------------------------------------------------------
-
-
-class Listener:
-    """Somebody who is handed events.
-
-    Attributes:
-        frames: what was.
-        on_offer: called with each.
-    """
-
-    def __init__(self) -> None:
-        self.frames: list[bytes] = []
-        self.on_offer: Callable[[], None] = lambda: None
-
-    def offer(self, frame: bytes) -> None:
-        self.frames.append(frame)
-        self.on_offer()
-
-
-async def test_who_joins_while_events_are_handed_out_begins_behind_them() -> None:
-    store = MemoryStore()
-    follower = LogFollower(MemoryLive(store), look_seconds=0.001)
-    listeners = [Listener() for _ in range(3 * LISTENERS_AT_A_TIME)]
-    joined = [await follower.join(LogFilter(), each, LogCursor()) for each in listeners]
-    late = Listener()
-    joining: list[asyncio.Task[Listening]] = []
-
-    def join() -> None:
-        if not joining:
-            start = follower.join(LogFilter(), late, LogCursor())
-            joining.append(asyncio.create_task(start))
-
-    listeners[0].on_offer = join
-    await store.append([tasks.submission() for _ in range(4)])
-    await eventually(lambda: all(len(each.frames) == 4 for each in listeners))
-    assert not late.frames
-    last = (await joining[0]).after
-    assert last == await MemoryLive(store).tip()
-    await store.append([tasks.submission()])
-    await eventually(lambda: all(len(each.frames) == 5 for each in listeners))
-    await eventually(lambda: len(late.frames) == 1)
-    for each in (*joined, joining[0].result()):
-        follower.leave(each)
-
-
-async def test_nobody_misses_what_could_not_be_handed_out_at_first() -> None:
-    store = MemoryStore()
-    follower = LogFollower(MemoryLive(store), look_seconds=0.001)
-    listeners = [Listener() for _ in range(3)]
-    joined = [await follower.join(LogFilter(), each, LogCursor()) for each in listeners]
-
-    def fail() -> None:
-        listeners[1].on_offer = lambda: None
-        listeners[1].frames.clear()
-        raise RuntimeError("nobody foresaw this")
-
-    listeners[1].on_offer = fail
-    await store.append([tasks.submission() for _ in range(4)])
-    await eventually(lambda: all(len(each.frames) == 4 for each in listeners))
-    for each in joined:
-        follower.leave(each)
-
-
-# --- an outlet by itself -----------------------------------------------------------------------
-
-
-async def forever(outlet: Outlet) -> End:
-    while True:
-        await outlet.send_next()
-
-
-async def test_a_stream_that_is_silent_is_kept_alive() -> None:
-    opened = OpenStream()
-    opened.reading.set()
-    outlet = Outlet(
-        opened.receive,
-        opened.send,
-        60.0,
-        heartbeat=lambda: place_frame("12"),
-        heartbeat_seconds=0.01,
-    )
-    running = asyncio.create_task(outlet.run(lambda: forever(outlet)))
-    await opened.next_of_any_kind()
-    assert await opened.next_of_any_kind() == Frame(id="12")
-    assert await opened.next_of_any_kind() == Frame(id="12")
-    outlet.finish(End.SHUTTING_DOWN)
-    assert await end_of(opened) == "shutting-down"
-    await running
-
-
-async def test_no_stream_is_open_for_ever() -> None:
-    opened = OpenStream()
-    opened.reading.set()
-    outlet = Outlet(opened.receive, opened.send, 0.01)
-    await outlet.run(lambda: forever(outlet))
-    assert await end_of(opened) == "renew"
-
-
-async def test_a_reader_whose_key_is_refused_gets_nothing_more() -> None:
-    answers = [True, True, False]
-    opened = OpenStream()
-    opened.reading.set()
-
-    async def permitted() -> bool:
-        return answers.pop(0)
-
-    outlet = Outlet(opened.receive, opened.send, 60.0, permitted=permitted, permit_seconds=0)
-    running = asyncio.create_task(outlet.run(lambda: forever(outlet)))
-    await opened.next_of_any_kind()
-    outlet.offer(place_frame("1"))
-    assert await opened.next_of_any_kind() == Frame(id="1")
-    outlet.offer(place_frame("2"))
-    assert await end_of(opened) == "key-refused"
-    await running
-    assert answers == []
-
-
-async def test_whether_a_reader_may_read_is_not_asked_all_the_time() -> None:
-    opened = OpenStream()
-    opened.reading.set()
-
-    async def permitted() -> bool:
-        raise AssertionError("this was asked")
-
-    outlet = Outlet(opened.receive, opened.send, 60.0, permitted=permitted)
-    running = asyncio.create_task(outlet.run(lambda: forever(outlet)))
-    await opened.next_of_any_kind()
-    outlet.offer(place_frame("1"))
-    assert await opened.next_of_any_kind() == Frame(id="1")
-    outlet.finish(End.SHUTTING_DOWN)
-    assert await end_of(opened) == "shutting-down"
-    await running
-
-
-async def test_an_error_of_the_work_is_not_taken_for_the_end() -> None:
-    opened = OpenStream()
-    opened.reading.set()
-    outlet = Outlet(opened.receive, opened.send, 60.0)
-
-    async def fails() -> End:
-        raise TimeoutError("somebody else's")
-
-    with pytest.raises(TimeoutError, match="somebody"):
-        await outlet.run(fails)
-
-
-def test_one_tenant_does_not_take_all_places() -> None:
-    places = Places(3, 1)
-    with places.one("a"), places.one("b"):
-        with pytest.raises(Problem):
-            places.one("a").__enter__()
-        with places.one(""), pytest.raises(Problem):
-            places.one("").__enter__()
-    assert places.taken == 0
-    with places.one("a"):
-        assert places.taken == 1
 
 
 def ended(reason: str) -> float:
