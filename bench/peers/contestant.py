@@ -89,6 +89,16 @@ class Contestant(ABC):
         for worker in self.workers:
             worker.start()
 
+    def pause_workers(self) -> None:
+        """Freeze both."""
+        for worker in self.workers:
+            worker.pause()
+
+    def resume_workers(self) -> None:
+        """Let both go on."""
+        for worker in self.workers:
+            worker.resume()
+
     def stop_workers(self) -> None:
         """Stop both."""
         for worker in self.workers:

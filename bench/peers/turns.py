@@ -1,12 +1,13 @@
 """What every system goes through: a backlog, a steady pace, and the death of busy workers."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import psycopg
 
-from bench.peers.contestant import Contestant
+from bench.peers.contestant import Contestant, Submission
 from bench.rows.latency import PER_SECOND, percentiles
 
 START_SECONDS = 60.0
@@ -17,6 +18,9 @@ SETTLE_SECONDS = 8.0
 """RabbitMQ's management counts messages every five seconds."""
 POLL_SECONDS = 0.05
 WARM_UP_SHARE = 0.1
+WARM_UP_BACKLOG = 100
+REST_SECONDS = 3.0
+"""Workers that keep spare processes start them meanwhile."""
 WARM_UP_TASKS = 10
 """At the steady pace, while clients connect."""
 KILLED_AT = (0.25, 0.5, 0.75)
@@ -53,17 +57,13 @@ class Found:
 
 def backlog_and_pace(contestant: Contestant, found: Found, tasks: int, paced: int) -> None:
     """Submit a backlog, drain it, then send tasks at a steady pace; adds to what was found."""
-    with contestant.running():
+    with contestant.running(), _warm_workers(contestant):
         before = contestant.processor()
-        submission = contestant.submit(tasks)
+        submission = _submit_to_nobody(contestant, tasks)
         submitting = _per_task(contestant, before, tasks)
         submitting["client"] = 1000 * submission.client_seconds / tasks
-        try:
-            contestant.start_workers()
-            completed, draining = _drain(contestant, tasks)
-            times = contestant.latencies(WARM_UP_TASKS + paced, PER_SECOND)
-        finally:
-            contestant.stop_workers()
+        completed, draining = _drain(contestant, tasks)
+        times = contestant.latencies(WARM_UP_TASKS + paced, PER_SECOND)
     p50, p99 = percentiles(times[WARM_UP_TASKS:])
     found.submitted.append(submission.per_second)
     found.completed.append(completed)
@@ -78,13 +78,9 @@ def backlog_and_pace(contestant: Contestant, found: Found, tasks: int, paced: in
 
 def backlog(contestant: Contestant, tasks: int) -> float:
     """Submit a backlog and drain it; returns tasks completed a second."""
-    with contestant.running():
-        contestant.submit(tasks)
-        try:
-            contestant.start_workers()
-            completed, _ = _drain(contestant, tasks)
-        finally:
-            contestant.stop_workers()
+    with contestant.running(), _warm_workers(contestant):
+        _submit_to_nobody(contestant, tasks)
+        completed, _ = _drain(contestant, tasks)
     contestant.check()
     return completed
 
@@ -110,12 +106,34 @@ def kills(contestant: Contestant, found: Found, tasks: int) -> None:
         found.recovered = done_at - killed_at
 
 
+@contextmanager
+def _warm_workers(contestant: Contestant) -> Iterator[None]:
+    """Run both workers; they have done some tasks, and have finished to start what they need."""
+    try:
+        contestant.start_workers()
+        contestant.submit(WARM_UP_BACKLOG)
+        with psycopg.connect(contestant.dsn, autocommit=True) as connection:
+            _until(contestant, connection, contestant.accepted, START_SECONDS)
+        time.sleep(REST_SECONDS)
+        yield
+    finally:
+        contestant.stop_workers()
+
+
+def _submit_to_nobody(contestant: Contestant, tasks: int) -> Submission:
+    """Submit while the workers are frozen, and then let them go on."""
+    contestant.pause_workers()
+    try:
+        return contestant.submit(tasks)
+    finally:
+        contestant.resume_workers()
+
+
 def _drain(contestant: Contestant, tasks: int) -> tuple[float, dict[str, float]]:
     """Wait for all results; returns tasks a second and CPU by part, both after the warm-up."""
     skipped = int(tasks * WARM_UP_SHARE)
     with psycopg.connect(contestant.dsn, autocommit=True) as connection:
         aim = contestant.accepted
-        _until(contestant, connection, aim - tasks + 1, START_SECONDS)
         first, began = _until(contestant, connection, aim - tasks + skipped, DRAIN_SECONDS)
         before = contestant.processor()
         last, ended = _until(contestant, connection, aim, DRAIN_SECONDS)

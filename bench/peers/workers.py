@@ -68,18 +68,30 @@ class Worker:
             self._process.wait(STOP_SECONDS)
         self._end()
 
+    def pause(self) -> None:
+        """Freeze it and all that it has started: it takes nothing up."""
+        self._signal_all(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Undo `pause`."""
+        self._signal_all(signal.SIGCONT)
+
     def kill(self) -> None:
         """SIGKILL it and all that it has started, at once."""
         if self._process is not None:
             self._earlier_seconds = self.seconds
             self._end()
 
+    def _signal_all(self, number: signal.Signals) -> None:
+        if self._process is not None:
+            for pid in (self._process.pid, *descendants(self._process.pid)):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, number)
+
     def _end(self) -> None:
         assert self._process is not None
         pid = self._process.pid
-        for one in descendants(pid):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(one, signal.SIGKILL)
+        self._signal_all(signal.SIGKILL)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(pid, signal.SIGKILL)
         self._process.wait(10)
