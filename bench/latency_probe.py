@@ -36,12 +36,22 @@ async def _latencies(port: int, count: int, per_second: float, first: int) -> li
     for number in range(count):
         due = begin + number / per_second
         await asyncio.sleep(max(0.0, due - time.perf_counter()))
-        exchange = idle.pop() if idle else await asyncio.open_connection(LOOPBACK, port)
+        exchange = _open_one(idle) or await asyncio.open_connection(LOOPBACK, port)
         watches.append(asyncio.create_task(_watch(exchange, idle.append, first + number, due)))
     done = await asyncio.wait_for(asyncio.gather(*watches), GIVE_UP_SECONDS)
     for _, writer in idle:
         writer.close()
     return done
+
+
+def _open_one(idle: list[Exchange]) -> Exchange | None:
+    """Take a connection that the server has not closed: it lets none wait for long."""
+    while idle:
+        reader, writer = exchange = idle.pop()
+        if not reader.at_eof():
+            return exchange
+        writer.close()
+    return None
 
 
 async def _watch(
