@@ -86,6 +86,23 @@ class Appender(Protocol):
         ...
 
 
+class BatchAppender(Appender, Protocol):
+    """Adds also several events at a time."""
+
+    async def append_all(
+        self, appends: Sequence[Append], deadline: float | None = None
+    ) -> list[AppendResult | Exception]:
+        """Store events of different tasks, which is less work than to store each by itself.
+
+        Args:
+            deadline: as in `append`.
+
+        Returns:
+            for each what `append` would have returned, or the error that it would have raised.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class TaskView:
     """A task as a status answer shows it; read in one statement from the projection and the log.

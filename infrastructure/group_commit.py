@@ -46,7 +46,7 @@ class _Waiting:
 
 
 class GroupCommit:
-    """`domain.ports.Appender` over an event log.
+    """`domain.ports.BatchAppender` over an event log.
 
     Args:
         log: where batches go.
@@ -104,18 +104,31 @@ class GroupCommit:
 
     async def append(self, append: Append, deadline: float | None = None) -> AppendResult:
         """See `domain.ports.Appender.append`."""
-        if self._closing:
-            raise StoreUnavailable("this process is shutting down; send it again")
+        return await self._ask(append, deadline)
+
+    async def append_all(
+        self, appends: Sequence[Append], deadline: float | None = None
+    ) -> list[AppendResult | Exception]:
+        """See `domain.ports.BatchAppender.append_all`."""
+        answers = [self._ask(append, deadline) for append in appends]
+        try:
+            if answers:
+                await asyncio.wait(answers)
+        finally:
+            for answer in answers:
+                answer.cancel()
+        return [_result_of(answer) for answer in answers]
+
+    def _ask(self, append: Append, deadline: float | None) -> asyncio.Future[AppendResult]:
         loop = asyncio.get_running_loop()
-        waiting = _Waiting(
-            append,
-            loop.create_future(),
-            None if deadline is None else loop.time() + deadline,
-            time.time_ns(),
-        )
-        self._queue.append(waiting)
+        answer: asyncio.Future[AppendResult] = loop.create_future()
+        if self._closing:
+            answer.set_exception(StoreUnavailable("this process is shutting down; send it again"))
+            return answer
+        give_up_at = None if deadline is None else loop.time() + deadline
+        self._queue.append(_Waiting(append, answer, give_up_at, time.time_ns()))
         self._arrived.set()
-        return await waiting.answer
+        return answer
 
     async def _commit_batches(self) -> None:
         failures = 0
@@ -237,6 +250,11 @@ class GroupCommit:
                 _give_up(waiting)
             if late:
                 self._queue = deque(w for w in self._queue if not w.answer.done())
+
+
+def _result_of(answer: asyncio.Future[AppendResult]) -> AppendResult | Exception:
+    error = answer.exception()
+    return error if isinstance(error, Exception) else answer.result()
 
 
 def _answer(waiting: _Waiting, outcome: AppendResult | Exception) -> None:

@@ -10,7 +10,7 @@ import structlog
 
 from domain.errors import InvalidEvent, StoreError
 from domain.log import Append, Appended, AppendResult, History
-from domain.ports import Appender, EventLog
+from domain.ports import BatchAppender, EventLog
 from domain.status import Status
 from domain.task import Task, fold
 from infrastructure.backoff import Backoff
@@ -43,7 +43,7 @@ class Claims:
     def __init__(
         self,
         event_log: EventLog,
-        appender: Appender,
+        appender: BatchAppender,
         intake: Intake,
         runs: Runs,
         *,
@@ -135,13 +135,9 @@ class Claims:
     async def _append_all(self, appends: Sequence[Append]) -> list[AppendResult]:
         """Append in company with whatever else this worker has to append."""
         self._runs.write_ended()
-        answers = await asyncio.gather(
-            *(self._appender.append(append, APPEND_SECONDS) for append in appends),
-            return_exceptions=True,
-        )
         results = []
-        for answer in answers:
-            if isinstance(answer, BaseException):
+        for answer in await self._appender.append_all(appends, APPEND_SECONDS):
+            if isinstance(answer, Exception):
                 raise answer
             results.append(answer)
         return results

@@ -2,16 +2,16 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 import structlog
 
-from domain.errors import AppendRefused, KetlogError, StoreError
+from domain.errors import AppendRefused, KetlogError
 from domain.events import RequeueReason, TaskCompleted, TaskFailed
 from domain.execution import METHODS
 from domain.log import Append, AppendResult, Conflict
-from domain.ports import Appender
+from domain.ports import BatchAppender
 from infrastructure.backoff import Backoff
 from infrastructure.telemetry import metrics
 from service.worker import decisions
@@ -41,7 +41,7 @@ class Endings:
 
     def __init__(
         self,
-        appender: Appender,
+        appender: BatchAppender,
         *,
         worker_id: str,
         counters: Counters,
@@ -76,10 +76,8 @@ class Endings:
             self._timer.cancel()
             self._timer = None
         gathered, self._gathered = self._gathered, []
-        for run, append in gathered:
-            task = asyncio.create_task(self._record(run, append))
-            self._writing.add(task)
-            task.add_done_callback(self._writing.discard)
+        if gathered:
+            self._spawn(self._write(gathered))
 
     async def written(self) -> None:
         """Wait until every end that was added is in the log."""
@@ -87,20 +85,49 @@ class Endings:
         while self._writing:
             await asyncio.wait(self._writing)
 
-    async def _record(self, run: Run, append: Append) -> None:
-        """Append the end of a task, waiting for the database as long as it takes."""
+    def _spawn(self, writing: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(writing)
+        self._writing.add(task)
+        task.add_done_callback(self._writing.discard)
+
+    async def _write(self, gathered: Sequence[tuple[Run, Append]]) -> None:
+        """Append ends of runs, waiting for the database as long as it takes."""
+        answers = await self._appender.append_all([append for _, append in gathered])
+        for (run, append), answer in zip(gathered, answers, strict=True):
+            if isinstance(answer, Exception):
+                self._spawn(self._insist(run, append, answer))
+            else:
+                self._settle(run, append, answer)
+                self._on_over(run)
+
+    async def _insist(self, run: Run, append: Append, error: Exception) -> None:
+        """Deal with an end that the log has not taken: an outcome is not thrown away."""
+        backoff = Backoff(first=0.2, longest=5.0)
         try:
-            await self._append(run, append)
-        except AppendRefused as refusal:
-            log.exception("Outcome cannot be stored", reason=str(refusal), **naming(run))
-            await self._append(run, decisions.not_storable(run.task, self._worker_id))
-        except StoreError as error:
-            log.warning("Outcome not stored, its lease will run out", reason=str(error))
+            while True:
+                match error:
+                    case AppendRefused() if append.payloads:
+                        log.error("Outcome cannot be stored", exc_info=error, **naming(run))
+                        append = decisions.not_storable(run.task, self._worker_id)
+                    case KetlogError():
+                        log.warning(
+                            "Outcome not stored, its lease will run out",
+                            reason=str(error),
+                            **naming(run),
+                        )
+                        return
+                    case _:
+                        log.error("Outcome not stored yet", exc_info=error, **naming(run))
+                        await asyncio.sleep(backoff.next())
+                (answer,) = await self._appender.append_all([append])
+                if not isinstance(answer, Exception):
+                    self._settle(run, append, answer)
+                    return
+                error = answer
         finally:
             self._on_over(run)
 
-    async def _append(self, run: Run, append: Append) -> None:
-        result = await self._insist(run, append)
+    def _settle(self, run: Run, append: Append, result: AppendResult) -> None:
         if isinstance(result, Conflict):
             self._counters.stale += 1
             log.warning(
@@ -112,18 +139,6 @@ class Endings:
             return
         self._count(run, append)
         self._on_ended(run, append)
-
-    async def _insist(self, run: Run, append: Append) -> AppendResult:
-        """Append, and try again after errors that nobody foresaw: an outcome is not thrown away."""
-        backoff = Backoff(first=0.2, longest=5.0)
-        while True:
-            try:
-                return await self._appender.append(append)
-            except KetlogError:
-                raise
-            except Exception:
-                log.exception("Outcome not stored yet", **naming(run))
-            await asyncio.sleep(backoff.next())
 
     def _count(self, run: Run, append: Append) -> None:
         match append.event:

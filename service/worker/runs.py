@@ -11,7 +11,7 @@ import structlog
 from domain.events import RequeueReason
 from domain.execution import RunFailed, RunOutcome, RunRequest
 from domain.log import Append
-from domain.ports import Appender
+from domain.ports import BatchAppender
 from domain.task import Task
 from infrastructure.quantum.pool import PoolClosed, SimulatorDied
 from service.worker import decisions
@@ -40,7 +40,7 @@ class Runs:
     def __init__(
         self,
         simulators: Simulators,
-        appender: Appender,
+        appender: BatchAppender,
         *,
         worker_id: str,
         max_attempts: int,

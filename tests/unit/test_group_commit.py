@@ -244,3 +244,39 @@ async def test_each_commit_is_announced_with_what_it_stored(log: ScriptedLog) ->
     await commits.append(tasks.submission(task_id=append.task_id))
     await commits.close()
     assert announced == [append]
+
+
+async def test_several_at_once_share_a_batch_and_each_has_its_own_answer(
+    commits: GroupCommit, log: ScriptedLog
+) -> None:
+    good, bad, other = (tasks.submission() for _ in range(3))
+    log.refuses = lambda append: append is bad
+    stored, refused, stored_too = await commits.append_all([good, bad, other])
+    assert len(log.batches[0]) == 3
+    assert isinstance(stored, Appended)
+    assert isinstance(refused, AppendRefused)
+    assert isinstance(stored_too, Appended)
+    assert await commits.append_all([]) == []
+
+
+async def test_several_at_once_are_refused_one_by_one_after_the_end(log: ScriptedLog) -> None:
+    commits = GroupCommit(log)
+    await commits.start()
+    await commits.close()
+    answers = await commits.append_all([tasks.submission(), tasks.submission()])
+    assert [type(answer) for answer in answers] == [StoreUnavailable, StoreUnavailable]
+
+
+async def test_a_caller_of_several_that_went_away_loses_nothing(
+    commits: GroupCommit, log: ScriptedLog
+) -> None:
+    log.gate.clear()
+    appends = [tasks.submission(), tasks.submission()]
+    call = asyncio.create_task(commits.append_all(appends))
+    await asyncio.wait_for(log.arrived.wait(), 5)
+    call.cancel()
+    await asyncio.gather(call, return_exceptions=True)
+    log.gate.set()
+    while commits.waiting:
+        await asyncio.sleep(0)
+    assert set(log.streams) == {append.task_id for append in appends}
