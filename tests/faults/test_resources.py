@@ -1,8 +1,10 @@
 """PostgreSQL runs out of something under a system at work: refused while it lasts, lost never."""
 
 import secrets
+import shutil
+import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import pytest
 from psycopg import sql
 
 from infrastructure.local.account import ServerAccount
+from infrastructure.postgres.migrate import apply_migrations
 from tests import servers
 from tests.support import invariants
 from tests.support.api import problem
@@ -20,9 +23,11 @@ from tests.support.dispatcher import LONG
 from tests.support.processes import System, system
 from tests.support.small_disk import only_native, small_disk
 from tests.support.tasks import BELL
-from tests.support.waiting import eventually
+from tests.support.waiting import eventually, eventually_sync
 
 DISK_MEGABYTES = 64
+WAL_MEGABYTES = 96
+SMALL_WAL = {"min_wal_size": "32MB", "max_wal_size": "48MB"}
 SHOTS_OF_SECONDS = 12_000
 
 
@@ -31,11 +36,13 @@ class Shortage:
     """Something that a server runs out of.
 
     Attributes:
+        server: the one.
         database_url: of a database that it concerns.
         reason: what clients are told.
         state: what health calls the database.
     """
 
+    server: servers.DatabaseServer
     database_url: str
     reason: str
     state: str
@@ -55,12 +62,50 @@ def no_disk(server: servers.DatabaseServer, template: str) -> Iterator[Shortage]
             owner.execute(f"CREATE DATABASE {name} TEMPLATE {template} TABLESPACE {name}")
             try:
                 yield Shortage(
-                    server.dsn(name), "PostgreSQL's disk is full", "failing", disk.fill, disk.free
+                    server,
+                    server.dsn(name),
+                    "PostgreSQL's disk is full",
+                    "failing",
+                    disk.fill,
+                    disk.free,
                 )
             finally:
                 disk.free()
                 owner.execute(f"DROP DATABASE {name} WITH (FORCE)")
                 owner.execute(f"DROP TABLESPACE {name}")
+
+
+@contextmanager
+def no_disk_for_the_log() -> Iterator[Shortage]:
+    """A server whose write-ahead log is on a small disk: it goes down when that is full."""
+    with small_disk(WAL_MEGABYTES) as disk, servers.private_postgres(SMALL_WAL) as server:
+        server.ensure_database("ketlog")
+        apply_migrations(server.dsn("ketlog"))
+        server.stop()
+        log, moved = server.data / "pg_wal", disk.folder / "pg_wal"
+        subprocess.run(["cp", "--archive", str(log), str(moved)], check=True)
+        shutil.rmtree(log)
+        log.symlink_to(moved)
+        server.start()
+
+        def begin() -> None:
+            disk.fill()
+            with (
+                suppress(psycopg.Error),
+                psycopg.connect(server.admin_dsn, autocommit=True) as owner,
+            ):
+                while True:
+                    owner.execute("SELECT pg_logical_emit_message(false, 'ballast', '')")
+                    owner.execute("SELECT pg_switch_wal()")
+            eventually_sync(lambda: not server.running)
+
+        def end() -> None:
+            disk.free()
+            server.start()
+
+        yield Shortage(
+            server, server.dsn("ketlog"), "PostgreSQL is away", "disconnected", begin, end
+        )
 
 
 @contextmanager
@@ -85,6 +130,7 @@ def no_connections(server: servers.DatabaseServer, database_url: str) -> Iterato
         place = database_url.rpartition("@")[2]
         try:
             yield Shortage(
+                server,
                 f"postgresql://{role}:{password}@{place}",
                 "PostgreSQL takes no more connections",
                 "disconnected",
@@ -96,19 +142,19 @@ def no_connections(server: servers.DatabaseServer, database_url: str) -> Iterato
             owner.execute(f"DROP ROLE {role}")
 
 
-@pytest.fixture(params=["disk", "connections"])
+@pytest.fixture(params=["disk", "log", "connections"])
 def shortage(
     request: pytest.FixtureRequest,
     postgres_server: servers.DatabaseServer,
     migrated_template: str,
     database_url: str,
 ) -> Iterator[Shortage]:
-    made = (
-        no_disk(postgres_server, migrated_template)
-        if request.param == "disk"
-        else no_connections(postgres_server, database_url)
-    )
-    with made as shortage:
+    made: dict[str, Callable[[], AbstractContextManager[Shortage]]] = {
+        "disk": lambda: no_disk(postgres_server, migrated_template),
+        "log": no_disk_for_the_log,
+        "connections": lambda: no_connections(postgres_server, database_url),
+    }
+    with made[request.param]() as shortage:
         yield shortage
 
 
@@ -129,7 +175,7 @@ def large() -> str:
 
 
 async def test_a_shortage_refuses_submissions_and_loses_nothing(
-    ketlog: System, shortage: Shortage, postgres_server: servers.DatabaseServer
+    ketlog: System, shortage: Shortage
 ) -> None:
     async with Client(ketlog.api_url) as client:
 
@@ -175,6 +221,6 @@ async def test_a_shortage_refuses_submissions_and_loses_nothing(
     assert api.count("event log is away, appends wait") == 1
     assert api.count(f"{shortage.reason} ") == 1
     name = shortage.database_url.rpartition("/")[2]
-    owner = await asyncpg.connect(postgres_server.dsn(name))
+    owner = await asyncpg.connect(shortage.server.dsn(name))
     await invariants.check(owner, accepted)
     await owner.close()
