@@ -10,7 +10,9 @@ import sys
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import pytest
@@ -20,6 +22,7 @@ from infrastructure.local.__main__ import main
 from infrastructure.local.install import MissingServerError, ensure_rabbitmq
 from infrastructure.local.ports import LOOPBACK, free_ports, is_free
 from infrastructure.local.settings import DEFAULT_PORTS
+from tests.support import readme
 from tests.support.waiting import eventually_sync
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -59,10 +62,12 @@ class Commands:
         )
         return outcome.stdout
 
+    @property
+    def url(self) -> str:
+        return f"http://{LOOPBACK}:{self.ports['API_PORT']}"
+
     def health(self) -> dict[str, str]:
-        with urllib.request.urlopen(
-            f"http://{LOOPBACK}:{self.ports['API_PORT']}/health", timeout=10
-        ) as answer:
+        with urllib.request.urlopen(f"{self.url}/health", timeout=10) as answer:
             health: dict[str, str] = json.load(answer)
         return health
 
@@ -126,13 +131,67 @@ def test_the_database_has_its_schema_and_psql_shows_it(stack: Commands) -> None:
     assert "applied" in stack.program("migrate", "list")
 
 
-def test_the_broker_can_go_and_come_back(stack: Commands) -> None:
-    stack("stop", "rabbitmq")
+def test_the_quickstart_of_the_readme_works_as_written(stack: Commands) -> None:
+    port = stack.ports["API_PORT"]
+    submit, look, health = readme.curl_commands()
+    submitted = readme.run(submit.command, port)
+    assert readme.shape(submitted) == readme.shape(submit.answer)
+    shown_id, task_id = submit.answer["task_id"], submitted["task_id"]
+
+    def task() -> Any:
+        shown = readme.run(look.command.replace(shown_id, task_id), port)
+        return {name: shown[name] for name in look.answer}
+
+    eventually_sync(lambda: bool(task()["status"] == look.answer["status"]))
+    assert readme.shape(task()) == readme.shape(look.answer)
+    notes = [entry["notes"] for entry in look.answer["status_history"]]
+    assert [entry["notes"] for entry in task()["status_history"]] == notes
+    healthy = readme.run(health.command, port)
+    assert healthy | {"timestamp": ""} == health.answer | {"timestamp": ""}
+    newest, history, counts = (
+        stack.program("psql", "-c", sql.replace("…", task_id)) for sql in readme.sql_statements()
+    )
+    assert task_id in newest
+    assert "(3 rows)" in history
+    assert "completed" in counts
+
+
+def test_what_the_readme_breaks_comes_back(stack: Commands) -> None:
+    submit, *_ = readme.curl_commands()
+    port = stack.ports["API_PORT"]
+
+    def status(task_id: str) -> Any:
+        with urllib.request.urlopen(f"{stack.url}/tasks/{task_id}", timeout=10) as answer:
+            return json.load(answer)["status"]
+
+    commands = iter(readme.make_commands("Break it"))
+
+    def run_next(expected: str) -> None:
+        command = next(commands)
+        assert command == expected
+        _, verb, service = command.replace("SERVICE=", "").split()
+        stack(verb, service)
+
+    run_next("make stop SERVICE=postgres")
+    refused = readme.run(submit.command, port)
+    assert refused["status"] == HTTPStatus.SERVICE_UNAVAILABLE
+    run_next("make start SERVICE=postgres")
+    eventually_sync(lambda: "task_id" in readme.run(submit.command, port))
+    run_next("make stop SERVICE=rabbitmq")
     eventually_sync(lambda: stack.health()["queue_status"] == "disconnected", within=10)
+    assert stack.health()["status"] == "degraded"
     assert "rabbitmq: stopped" in stack("status", code=1)
-    stack("start", "rabbitmq")
+    waiting = readme.run(submit.command, port)["task_id"]
+    run_next("make start SERVICE=rabbitmq")
     # Waits until the workers, which nobody has restarted, consume again.
     stack("up")
+    eventually_sync(lambda: bool(status(waiting) == "completed"))
+    run_next("make stop SERVICE=worker")
+    waiting = readme.run(submit.command, port)["task_id"]
+    assert status(waiting) == "pending"
+    run_next("make start SERVICE=worker")
+    eventually_sync(lambda: bool(status(waiting) == "completed"), within=20)
+    assert list(commands) == []
 
 
 def test_a_process_that_crashes_is_started_again(stack: Commands) -> None:
