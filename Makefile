@@ -222,6 +222,10 @@ model: setup ## Try schedules of faults on a model of delivery, then with each r
 fuzz-qasm: setup ## Throw random programs at the OpenQASM front end (MINUTES=10 SEED=1)
 	@$(PYTHON) -m tests.fuzz.fuzz_qasm --minutes $(or $(MINUTES),10) --seed $(or $(SEED),1)
 
+.PHONY: fuzz
+fuzz: setup ## Hold a real API against its OpenAPI document, with random requests (MINUTES=10 SEED=1)
+	@$(PYTHON) -m tests.fuzz.fuzz_api --minutes $(or $(MINUTES),10) --seed $(or $(SEED),1)
+
 .PHONY: circuits
 circuits: setup ## Run a folder of circuits and compare with its manifest: DIR=…
 	@$(PYTHON) -m infrastructure.quantum.circuits --dir "$(DIR)"

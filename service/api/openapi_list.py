@@ -88,7 +88,7 @@ LIST: Json = {
             },
             "content": json_content(TaskList, LISTS),
         },
-        **{code: LOOKUP_PROBLEMS[code] for code in ("422", "429", "500", "503")},
+        **{code: answer for code, answer in LOOKUP_PROBLEMS.items() if code != "404"},
     },
 }
 LIST_MODELS: tuple[type[BaseModel], ...] = (TaskList,)

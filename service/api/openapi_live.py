@@ -12,34 +12,69 @@ from service.api.models import EXAMPLE_ID
 from service.api.openapi_parts import COMMON_PARAMETERS, LOOKUP_PROBLEMS, Json, ref
 from service.api.parameters import CURSOR_PATTERN
 
-_EVENT = (
-    f'id: %s\ndata: {{"specversion":"1.0","id":"019b6520-6c5d-7a20-9c33-7d1a3c5e0b21",'
-    f'"source":"{SOURCE}","type":"TaskCompleted","subject":"{EXAMPLE_ID}",'
-    '"time":"2025-12-28T14:30:00.142317Z","datacontenttype":"application/json","taskversion":3,'
-    '"schemaversion":1,…}\n\n'
+_DATA = (
+    f'{{"specversion":"1.0","id":"019b6520-6c5d-7a20-9c33-7d1a3c5e0b21","source":"{SOURCE}",'
+    f'"type":"TaskCompleted","subject":"{EXAMPLE_ID}","time":"2025-12-28T14:30:00.142317Z",…}}'
 )
 _PLACE = "AQAAAAAAAALpAAAAAAAAAAw"
 
 
-def _lines(*frames: bytes | str) -> Json:
-    text = "".join(frame if isinstance(frame, str) else frame.decode() for frame in frames)
-    return {"summary": "As it comes", "value": text}
+def _stream(description: str, *frames: bytes, event_id: str) -> Json:
+    """Return an answer that is a stream.
 
-
-def _stream(description: str, example: Json) -> Json:
+    Args:
+        frames: how it may look, shown as it comes.
+        event_id: an example of an event's id.
+    """
+    shown = b"".join(frames).decode().replace("\n", "\n    ")
     return {
-        "description": description,
+        "description": f"{description} As it comes:\n\n    {shown}",
         "headers": {"X-Correlation-ID": ref("headers", "X-Correlation-ID")},
         "content": {
             MEDIA_TYPE: {
-                "schema": {
-                    "type": "string",
-                    "description": "Server-Sent Events; `data` is a CloudEvent in JSON.",
+                "schema": _SSE,
+                "examples": {
+                    "event": {
+                        "summary": "The fields of one event",
+                        "value": {"id": event_id, "event": "message", "data": _DATA},
+                    }
                 },
-                "examples": {"stream": example},
             }
         },
     }
+
+
+def _frame(event_id: str) -> bytes:
+    return f"id: {event_id}\ndata: {_DATA}\n\n".encode()
+
+
+_SSE: Json = {
+    "type": "object",
+    "description": "One event of the stream: its fields, as the HTML standard defines them.",
+    "properties": {
+        "id": {"type": "string"},
+        "event": {"type": "string", "enum": ["message", "end"], "default": "message"},
+        "data": {
+            "type": "string",
+            "contentMediaType": "application/json",
+            "contentSchema": {
+                "anyOf": [
+                    ref("schemas", "CloudEvent"),
+                    {
+                        "type": "object",
+                        "description": "Of `end`: why the service closes the stream.",
+                        "properties": {
+                            "reason": {"type": "string", "enum": [end.value for end in End]},
+                            "detail": {"type": "string"},
+                        },
+                        "required": ["reason", "detail"],
+                    },
+                ]
+            },
+        },
+    },
+    "required": ["data"],
+}
 
 
 def _task_stream() -> Json:
@@ -59,7 +94,10 @@ def _task_stream() -> Json:
         "responses": {
             "200": _stream(
                 "The task's events.",
-                _lines(retry_frame(1000), _EVENT % "3", end_frame(End.TASK_ENDED)),
+                retry_frame(1000),
+                _frame("3"),
+                end_frame(End.TASK_ENDED),
+                event_id="3",
             ),
             "204": {"description": "The event with this id has ended the task: nothing follows."},
             **LOOKUP_PROBLEMS,
@@ -85,14 +123,13 @@ def _log_stream() -> Json:
         "responses": {
             "200": _stream(
                 "What happens.",
-                _lines(
-                    retry_frame(1000),
-                    place_frame(_PLACE),
-                    _EVENT % _PLACE,
-                    end_frame(End.SHUTTING_DOWN),
-                ),
+                retry_frame(1000),
+                place_frame(_PLACE),
+                _frame(_PLACE),
+                end_frame(End.SHUTTING_DOWN),
+                event_id=_PLACE,
             ),
-            **{code: LOOKUP_PROBLEMS[code] for code in ("422", "429", "500", "503")},
+            **{code: answer for code, answer in LOOKUP_PROBLEMS.items() if code != "404"},
         },
     }
 
@@ -103,6 +140,7 @@ def _last(where: str, name: str, description: str, **schema: object) -> Json:
 
 _VERSION: Json = {"type": "integer", "minimum": 0, "maximum": 2**31 - 1}
 _CURSOR: Json = {"type": "string", "pattern": CURSOR_PATTERN, "examples": [_PLACE]}
+_CURSOR_OR_NONE: Json = _CURSOR | {"pattern": f"^$|{CURSOR_PATTERN}"}
 _ALSO = "As the header, for clients that cannot set it; the header wins."
 
 LIVE_PATHS: Json = {
@@ -123,7 +161,9 @@ LIVE_PARAMETERS: Json = {
     "LastVersion": _last("query", PARAMETER, _ALSO, **_VERSION),
     "LastVersionHeader": _last("header", HEADER, "The last version that came.", **_VERSION),
     "LastPlace": _last("query", PARAMETER, _ALSO, **_CURSOR),
-    "LastPlaceHeader": _last("header", HEADER, "The last `id` that came.", **_CURSOR),
+    "LastPlaceHeader": _last(
+        "header", HEADER, "The last `id` that came; empty is as good as absent.", **_CURSOR_OR_NONE
+    ),
 }
 UNAVAILABLE: dict[str, Any] = problem_example(
     HTTPStatus.SERVICE_UNAVAILABLE,

@@ -17,16 +17,19 @@ class Client:
     """One HTTP connection pool to one API.
 
     Attributes:
+        key: API key that is shown with every request, if there is one.
         answers: how often each status code was seen by `submit`.
     """
 
     url: str
     connections: int = 32
+    key: str = ""
     answers: dict[int, int] = field(default_factory=dict)
 
     async def __aenter__(self) -> "Client":
         self._http = httpx2.AsyncClient(
             base_url=self.url,
+            headers={"Authorization": f"Bearer {self.key}"} if self.key else {},
             timeout=10.0,
             limits=httpx2.Limits(max_connections=self.connections),
         )
@@ -74,6 +77,10 @@ class Client:
     async def erase(self, task_id: str, **headers: str) -> httpx2.Response:
         """Ask for a task's contents to be erased."""
         return await self._http.delete(f"/tasks/{task_id}/contents", headers=headers)
+
+    async def post_to(self, path: str, body: object) -> httpx2.Response:
+        """Send something to any path."""
+        return await self._http.post(path, json=body)
 
     async def get(self, path: str) -> httpx2.Response:
         """Read any path."""

@@ -201,6 +201,7 @@ async def test_a_tenant_follows_no_task_of_another(api: InProcessApi) -> None:
     [
         ("/stream?last_event_id=7", {}, "last_event_id"),
         ("/stream", {"Last-Event-ID": "é"}, "Last-Event-ID"),
+        ("/stream?last_event_id=7", {"Last-Event-ID": "A" * 23}, "last_event_id"),
         ("/stream?type=Nothing", {}, "type"),
         ("/stream?since=2025-12-28T14:30:00Z", {}, "since"),
         ("/stream?after=AQ", {}, "after"),

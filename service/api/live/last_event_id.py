@@ -27,11 +27,12 @@ def last_event_id(
         parse: raises `ValueError` with what it must be.
 
     Raises:
-        Problem: 422, it is no id of this stream.
+        Problem: 422, one of them is no id of this stream.
     """
+    parameter = single(given, PARAMETER, parse, otherwise)
     header = context_of(scope).headers.get(HEADER.lower().encode(), b"").decode("latin-1")
     if not header:
-        return single(given, PARAMETER, parse, otherwise)
+        return parameter
     try:
         return parse(header)
     except ValueError as error:
