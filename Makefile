@@ -55,7 +55,7 @@ check: setup ## Formatting, linting, types, import rules, and vulnerabilities of
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) -m mypy
 	@$(VENV)/bin/lint-imports
-	@$(PYTHON) .ci/audit_dependencies.py requirements.lock requirements-dev.lock
+	@$(PYTHON) .ci/audit_dependencies.py requirements.lock requirements-dev.lock requirements-browser.lock
 
 .PHONY: help
 help: ## Show this list
@@ -200,6 +200,8 @@ lock: setup ## Pin the dependencies of pyproject.toml anew, with hashes
 	  pyproject.toml -o requirements.lock
 	@$(VENV)/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
 	  --no-emit-package pip --all-extras pyproject.toml -o requirements-dev.lock
+	@$(VENV)/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
+	  -c requirements-dev.lock --group browser -o requirements-browser.lock
 
 .PHONY: bench bench-table profile
 bench: setup ## Measure every row beside its baseline (ONLY=submit,status for some, ONLY=peers, QUICK=1)
@@ -225,6 +227,12 @@ fuzz-qasm: setup ## Throw random programs at the OpenQASM front end (MINUTES=10 
 .PHONY: fuzz
 fuzz: setup ## Hold a real API against its OpenAPI document, with random requests (MINUTES=10 SEED=1)
 	@$(PYTHON) -m tests.fuzz.fuzz_api --minutes $(or $(MINUTES),10) --seed $(or $(SEED),1)
+
+.PHONY: browser
+browser: setup ## Open /docs in a real, headless browser without a network (SCREENSHOT=docs.png)
+	@$(PYTHON) -m pip install -qq --disable-pip-version-check --no-input \
+	  --require-hashes --no-deps --requirement requirements-browser.lock
+	@$(PYTHON) -m tests.browser.swagger $(if $(SCREENSHOT),--screenshot "$(SCREENSHOT)")
 
 .PHONY: circuits
 circuits: setup ## Run a folder of circuits and compare with its manifest: DIR=…
