@@ -151,7 +151,7 @@ class RelaySettings(SealSettings):
     """The outbox relay, the reaper and the sealer."""
 
     dispatch_window: int = Field(default=1_000, ge=64)
-    dispatch_window_least: int = Field(default=64, ge=64)
+    dispatch_window_least: int = Field(default=8, ge=1)
     redispatch_seconds: float = Field(default=10.0, gt=0)
     relay_poll_seconds: float = Field(default=0.5, gt=0)
     lease_seconds: float = Field(default=2.5, gt=0)

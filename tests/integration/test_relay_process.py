@@ -77,6 +77,8 @@ def processes(database_url: str, rabbitmq_url: str, tmp_path: Path) -> Iterator[
     """A place for relay processes."""
     with system(database_url, rabbitmq_url, tmp_path) as made:
         made.settings |= {"RELAY_POLL_SECONDS": "0.1", "REDISPATCH_SECONDS": NEVER}
+        # There is no worker, whose claims would make the window wider.
+        made.settings["DISPATCH_WINDOW_LEAST"] = "64"
         yield made
 
 
@@ -164,7 +166,8 @@ async def test_a_purged_queue_is_filled_again(
     await log.submit(50)
     await in_queue(looker, 50, within=20)
     await looker.purge()
-    await in_queue(looker, 50)
+    # On a busy machine the relay starts to watch anew whenever it was held up for half a second.
+    await in_queue(looker, 50, within=40)
 
 
 async def test_a_lost_message_is_sent_again_once_later_ones_were_claimed(

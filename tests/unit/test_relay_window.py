@@ -65,3 +65,8 @@ def test_numbers_that_begin_anew_say_nothing() -> None:
     window = Window(64, 1000)
     observe(window, [(0, 1000, 10), (1, 5, 5), (1, 700, 0)])
     assert window.size == 64
+
+
+def test_it_finds_out_what_many_slots_take() -> None:
+    """Eight tasks every hundredth of a second are enough to see how many are wanted."""
+    assert observe(Window(8, 1000), [(0, 0, 0), (1, 800, 8)])[-1] == 396
