@@ -9,6 +9,7 @@ from uuid import UUID
 _VERSION_7 = 0x7 << 76
 _VERSION_8 = 0x8 << 76
 _VARIANT = 0b10 << 62
+_LOW = (1 << 62) - 1
 _CORRELATION_ID = re.compile(r"[\x20-\x7e]{1,128}")
 _TRACEPARENT = re.compile(
     r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
@@ -41,6 +42,24 @@ def event_id_for_key(task_id: UUID, key: str) -> UUID:
     So the event itself shows that the request was carried out before.
     """
     return _derived(b"ketlog/event-of-key/1", task_id.bytes, key.encode())
+
+
+def batch_id_for_key(tenant: str, key: str) -> UUID:
+    """Derive the id of a batch (UUIDv8) from an idempotency key, like that of a task."""
+    return _derived(b"ketlog/batch-of-key/1", tenant.encode(), key.encode())
+
+
+def task_id_in_batch(batch_id: UUID, place: int) -> UUID:
+    """Derive the id of a batch's task (UUIDv8): 48 bits of the batch's, 12 bits of the place.
+
+    So the tasks of a batch sort by their places and lie side by side in every index.
+
+    Args:
+        place: 0 to 4095.
+    """
+    hashed = _derived(b"ketlog/task-in-batch/1", batch_id.bytes, place.to_bytes(2))
+    prefix = batch_id.int >> 80 << 80
+    return UUID(int=prefix | _VERSION_8 | place << 64 | _VARIANT | hashed.int & _LOW)
 
 
 def _derived(purpose: bytes, *parts: bytes) -> UUID:

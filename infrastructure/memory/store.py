@@ -100,6 +100,20 @@ class MemoryStore:
             for append, (event, metadata) in zip(appends, encoded, strict=True)
         ]
 
+    async def append_atomically(self, appends: Sequence[Append]) -> list[Appended] | None:
+        """See `domain.batches.BatchLog.append_atomically`."""
+        streams = [self.streams.get(append.task_id, []) for append in appends]
+        lost = [
+            self._lost(append, stream)
+            for append, stream in zip(appends, streams, strict=True)
+            if len(stream) != append.expected_version
+        ]
+        if lost:
+            repeated = [result for result in lost if isinstance(result, Appended)]
+            return repeated if len(repeated) == len(appends) else None
+        results = await self.append(appends)
+        return [result for result in results if isinstance(result, Appended)]
+
     async def histories(self, task_ids: Collection[UUID]) -> dict[UUID, History]:
         """See `domain.ports.EventLog.histories`."""
         return {

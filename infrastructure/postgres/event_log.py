@@ -1,7 +1,7 @@
 """The event log in PostgreSQL."""
 
 import contextlib
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from operator import attrgetter
 from typing import Any
 from uuid import UUID
@@ -9,7 +9,7 @@ from uuid import UUID
 import asyncpg
 
 from domain.codec import decode, decode_metadata, encode, encode_labels, encode_metadata
-from domain.errors import AppendRefused, EmptyAppend, OutcomeUnknown
+from domain.errors import AppendRefused, EmptyAppend, OutcomeUnknown, StoreUnavailable
 from domain.events import ProcessingStarted, TaskSubmitted
 from domain.log import (
     Append,
@@ -28,6 +28,10 @@ from infrastructure.postgres.statements import statement
 
 ANSWER_TIMEOUT_SECONDS = 7.0
 """Longer than the server's own statement timeout: past it, the server cannot be heard any more."""
+
+PIECE_APPENDS = 250
+PIECE_BYTES = 1024 * 1024
+"""So much of what is stored together goes to the server in one statement."""
 
 _CONNECTION_LOST = (
     OSError,
@@ -50,7 +54,7 @@ _NOT_STORABLE = (
 
 
 class _TakenBack(Exception):
-    """Ends the transaction of a rehearsal."""
+    """Ends a transaction of which nothing is to be kept."""
 
 
 class PostgresEventLog:
@@ -70,6 +74,19 @@ class PostgresEventLog:
             if lost:
                 stored |= await _resolve(connection, lost)
         return [stored[append.task_id] for append in appends]
+
+    async def append_atomically(self, appends: Sequence[Append]) -> list[Appended] | None:
+        """See `domain.batches.BatchLog.append_atomically`."""
+        if not appends:
+            raise EmptyAppend("a batch of appends must hold at least one")
+        in_lock_order = sorted(appends, key=attrgetter("task_id.bytes"))
+        async with self._database.connection() as connection:
+            stored = await _store_all(connection, in_lock_order)
+            if not stored:
+                stored = await _resolve(connection, in_lock_order)
+        results = [stored[append.task_id] for append in appends]
+        accepted = [result for result in results if isinstance(result, Appended)]
+        return accepted if len(accepted) == len(results) else None
 
     async def rehearse(self, append: Append) -> None:
         """Store an append and take it back, to find out whether it could be stored.
@@ -130,6 +147,44 @@ async def _store(connection: Connection, appends: list[Append]) -> dict[UUID, Ap
     except _CONNECTION_LOST as error:
         raise OutcomeUnknown(f"PostgreSQL went away in a commit: {describe(error)}") from error
     return {row["task_id"]: Appended(**row) for row in rows}
+
+
+async def _store_all(connection: Connection, appends: list[Append]) -> dict[UUID, AppendResult]:
+    """Store appends piece by piece in one transaction; nothing if one of them is refused."""
+    stored: dict[UUID, AppendResult] = {}
+    commits = False
+    try:
+        async with connection.transaction():
+            for piece in _pieces(appends):
+                stored |= _complete(piece, await _store(connection, piece))
+            commits = True
+    except _TakenBack:
+        return {}
+    except (OutcomeUnknown, *_CONNECTION_LOST) as error:
+        if commits:
+            raise OutcomeUnknown(f"PostgreSQL went away in a commit: {describe(error)}") from error
+        raise StoreUnavailable(f"PostgreSQL went away: {describe(error)}") from error
+    return stored
+
+
+def _complete(piece: list[Append], accepted: dict[UUID, AppendResult]) -> dict[UUID, AppendResult]:
+    if len(accepted) < len(piece):
+        raise _TakenBack
+    return accepted
+
+
+def _pieces(appends: list[Append]) -> Iterator[list[Append]]:
+    """Cut appends into pieces that cost the event loop and the server little at a time."""
+    piece: list[Append] = []
+    size = 0
+    for append in appends:
+        more = sum(len(payload.body) for payload in append.payloads)
+        if piece and (len(piece) == PIECE_APPENDS or size + more > PIECE_BYTES):
+            yield piece
+            piece, size = [], 0
+        piece.append(append)
+        size += more
+    yield piece
 
 
 async def _resolve(connection: Connection, lost: list[Append]) -> dict[UUID, AppendResult]:

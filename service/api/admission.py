@@ -30,7 +30,7 @@ class Admission:
     def check(self) -> None:
         """Find out before a body is read whether there is room; raises `Problem` (503)."""
         if self.requests >= self._requests:
-            raise _overloaded()
+            raise overloaded()
 
     def hold(self, octets: int) -> None:
         """Make room for a part of a body that is not complete; `release` must follow.
@@ -39,7 +39,7 @@ class Admission:
             Problem: 503, too much is in flight.
         """
         if self.arriving and self.arriving + octets > self._most_arriving:
-            raise _overloaded()
+            raise overloaded()
         self.arriving += octets
 
     def release(self, octets: int) -> None:
@@ -58,7 +58,7 @@ class Admission:
         if self.requests >= self._requests or (
             self.octets and self.octets + self.arriving + octets > self._octets
         ):
-            raise _overloaded()
+            raise overloaded()
         self.requests += 1
         self.octets += octets
 
@@ -68,7 +68,8 @@ class Admission:
         self.octets -= octets
 
 
-def _overloaded() -> Problem:
+def overloaded() -> Problem:
+    """Return the answer to a request for which there is no room now."""
     return unavailable(
         "overloaded",
         "Too many requests",

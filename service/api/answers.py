@@ -55,10 +55,15 @@ async def send_submitted(
         f'{{"task_id":"{name}","submitted_at":"{moment(submitted_at)}",'
         f'"message":"Task submitted successfully.","correlation_id":{quote(correlation_id)}}}'
     ).encode("ascii")
+    await send_accepted(send, body, f"/tasks/{name}", replayed=replayed)
+
+
+async def send_accepted(send: Send, body: bytes, location: str, *, replayed: bool) -> None:
+    """Answer that what was asked for is in the log, and where to look at it."""
     headers = [
         _JSON,
         (b"content-length", b"%d" % len(body)),
-        (b"location", b"/tasks/" + name.encode("ascii")),
+        (b"location", location.encode("ascii")),
     ]
     if replayed:
         headers.append(_REPLAYED)
@@ -116,6 +121,8 @@ def _labels(labels: Labels) -> Iterator[tuple[bytes, bytes]]:
         yield b"priority", _text(labels.priority)
     if labels.not_before is not None:
         yield b"not_before", _text(moment(labels.not_before))
+    if labels.batch_id is not None:
+        yield b"batch_id", _text(str(labels.batch_id))
     if labels.origin is not None:
         yield b"origin", _text(str(labels.origin))
 

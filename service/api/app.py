@@ -19,6 +19,10 @@ from service.api.admission import Admission
 from service.api.asyncapi import asyncapi
 from service.api.authentication import Authentication
 from service.api.backlog import Backlog
+from service.api.batch_body import BatchReader
+from service.api.batch_models import submitted_sweep
+from service.api.batch_routes import batch_routes
+from service.api.batches import BatchStores
 from service.api.body import BodyLimits
 from service.api.cancel import CancelEndpoint, OnCancelled
 from service.api.capacity import Capacity
@@ -49,6 +53,9 @@ from service.api.telemetry import Telemetry, show_metrics
 from service.api.tenant_backlogs import TenantBacklogs
 from service.api.tenant_quota import TenantQuota
 
+BATCH_DEADLINES = 4
+"""A batch has so many times the time that a single request has."""
+
 
 class _Endpoint:
     """Makes an ASGI function an endpoint: Starlette takes functions for request handlers."""
@@ -66,6 +73,7 @@ class Adapters:
 
     Attributes:
         inspector: answers questions about circuits.
+        batches: where tasks go that are submitted together.
         backlog: judges whether one more task may wait; `None` where any number may.
         backlogs: judges the same for each tenant; `None` where there are no tenants.
         on_cancelled: see `CancelEndpoint`.
@@ -84,6 +92,7 @@ class Adapters:
     database: DatabaseState
     broker: QueueState
     inspector: CircuitInspector
+    batches: BatchStores
     backlog: Backlog | None = None
     backlogs: TenantBacklogs | None = None
     on_cancelled: OnCancelled = lambda _worker_id, _task_id: None
@@ -152,6 +161,20 @@ def create_app(
         capacity=capacity,
         deadline_seconds=deadline,
     )
+    batches = batch_routes(
+        adapters.batches,
+        BatchReader(
+            model,
+            submitted_sweep(model),
+            limits,
+            timedelta(days=settings.max_days_ahead),
+        ),
+        adapters.appender,
+        admission,
+        capacity,
+        deadline_seconds=BATCH_DEADLINES * deadline,
+        on_cancelled=adapters.on_cancelled,
+    )
     task_events = TaskEventsEndpoint(adapters.history, admission, deadline_seconds=deadline)
     whole_log = LogEndpoint(adapters.history, admission, deadline_seconds=deadline)
     proof = ProofEndpoint(
@@ -177,6 +200,7 @@ def create_app(
             Route("/tasks/{task_id}/circuit", circuit, methods=["GET"]),
             Route("/tasks/{task_id}/result", result, methods=["GET"]),
             Route("/tasks/{task_id}/cancel", cancel, methods=["POST"]),
+            *batches,
             Route("/tasks/{task_id}/retry", retry, methods=["POST"]),
             Route("/tasks/{task_id}/events", task_events, methods=["GET"]),
             Route("/tasks/{task_id}/proof", proof, methods=["GET"]),

@@ -70,7 +70,7 @@ class CancelEndpoint:
         body = await read_body(receive, LIMITS, self._admission)
         try:
             events, replayed = await self._cancel(
-                task_id, _reason(body), key, context, caller_of(scope)
+                task_id, cancel_reason(body), key, context, caller_of(scope)
             )
         finally:
             self._admission.leave(len(body))
@@ -126,7 +126,8 @@ class CancelEndpoint:
             self._on_cancelled(before[-1].worker_id, events[-1].task_id)
 
 
-def _reason(body: bytes) -> str:
+def cancel_reason(body: bytes) -> str:
+    """Return the reason that a body gives, if it gives one; raises `Problem` (400, 422)."""
     if not body.strip():
         return ""
     try:

@@ -65,7 +65,7 @@ class CheckEndpoint:
     def _question(self, body: bytes) -> Inspection:
         task = parse_submission(body, self._model, self._limits)
         circuit_payload(task.circuit, len(body), self._limits)
-        parameters_payload(task)
+        parameters_payload(task.parameters)
         return Inspection(
             "check", RunRequest(task.circuit, run_options(task), task.parameters or {})
         )

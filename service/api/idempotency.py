@@ -41,11 +41,21 @@ def first_submission(history: History, repeated: Append) -> RecordedEvent:
         Problem: 422, the key was used for something else; 410, what was submitted then was erased.
     """
     first = history.events[0]
-    if commitments(first.event).keys() - history.payloads.keys():
+    if is_erased(history):
         raise _erased(first.task_id)
-    if not _same(first.event, repeated, history.payloads):
+    if not repeats(history, repeated):
         raise key_reused(first.task_id, "submitted")
     return first
+
+
+def is_erased(history: History) -> bool:
+    """Tell whether something of what was submitted is not there any more."""
+    return bool(commitments(history.events[0].event).keys() - history.payloads.keys())
+
+
+def repeats(history: History, repeated: Append) -> bool:
+    """Tell whether a submission asks for what a task was submitted with."""
+    return _same(history.events[0].event, repeated, history.payloads)
 
 
 def key_reused(task_id: UUID, done: str) -> Problem:

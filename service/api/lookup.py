@@ -56,10 +56,12 @@ async def load_task(
 
 def task_id_of(scope: Scope) -> UUID:
     """Return the task id in a request's path; raises `Problem` (422) if it is none."""
-    try:
-        return uuid(scope["path_params"]["task_id"])
-    except ValueError as error:
-        raise invalid_request([FieldProblem("task_id", str(error))]) from None
+    return _uuid_of(scope, "task_id")
+
+
+def batch_id_of(scope: Scope) -> UUID:
+    """Return the batch id in a request's path; raises `Problem` (422) if it is none."""
+    return _uuid_of(scope, "batch_id")
 
 
 def no_such_task(task_id: UUID) -> Problem:
@@ -101,6 +103,17 @@ def was_erased(task: Task) -> Problem:
     )
 
 
+def no_such_batch(batch_id: UUID) -> Problem:
+    """Return the answer to a question about a batch that does not exist."""
+    return Problem(
+        404,
+        "no-such-batch",
+        "Batch not found",
+        f"There is no batch {batch_id}. Its id is in the answer to its submission.",
+        errors=[FieldProblem("batch_id", "is not the id of any batch")],
+    )
+
+
 def unreadable_history(task_id: UUID, error: InvalidEvent) -> Problem:
     """Return the answer about a task whose stored events make no sense."""
     return Problem(
@@ -110,3 +123,10 @@ def unreadable_history(task_id: UUID, error: InvalidEvent) -> Problem:
         f"The events of task {task_id} are not what this service wrote: {error}. "
         "`make verify` tells what was changed.",
     )
+
+
+def _uuid_of(scope: Scope, name: str) -> UUID:
+    try:
+        return uuid(scope["path_params"][name])
+    except ValueError as error:
+        raise invalid_request([FieldProblem(name, str(error))]) from None

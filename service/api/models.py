@@ -7,6 +7,7 @@ text that the database keeps, which no model has to read.
 
 import math
 import sys
+from collections.abc import Iterator
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
@@ -18,6 +19,8 @@ from service.api.labels import Name, NotBefore, Tags
 
 DEFAULT_SHOTS = 1024
 MAX_PARAMETERS = 1_000
+MAX_PARAMETER_VALUES = 32_768
+"""More do not fit into the bytes that parameters may have, and millions take seconds to read."""
 MAX_REASON_CHARACTERS = 500
 _SMALLEST, _LARGEST = -(2**63), 2**64 - 1
 _LARGEST_FLOAT = sys.float_info.max
@@ -29,6 +32,13 @@ EXAMPLE_CORRELATION_ID = "4bf92f35-77b3-4da6-a3ce-929d0e0e4736"
 
 def _parameter(value: Any) -> ParameterValue:
     """Accept booleans, finite numbers and lists of them; what 64 bits do not hold is a float."""
+    return _accepted(value, iter(range(1, MAX_PARAMETER_VALUES + 1)))
+
+
+def _accepted(value: Any, room: Iterator[int]) -> ParameterValue:
+    """Accept a value, which takes one place of those that there are for a whole parameter."""
+    if next(room, None) is None:
+        raise ValueError(f"must have at most {MAX_PARAMETER_VALUES} values")
     if isinstance(value, bool):
         return value
     if isinstance(value, int) and abs(value) <= _LARGEST_FLOAT:
@@ -36,7 +46,7 @@ def _parameter(value: Any) -> ParameterValue:
     if isinstance(value, float) and math.isfinite(value):
         return value
     if isinstance(value, list):
-        return [_parameter(item) for item in value]
+        return [_accepted(item, room) for item in value]
     raise ValueError("must be a boolean, a finite number, or a list of those")
 
 
@@ -262,6 +272,7 @@ class TaskStatus(_Answer):
         default="high", description="Absent where it is `normal`."
     )
     not_before: Moment = Field(default="", description="No worker gets it before this time.")
+    batch_id: TaskId = Field(default="", description="What it was submitted together with.")
     origin: TaskId = Field(default="", description="The task that this one does again.")
     reproductions: list[Reproduction] = Field(
         default=[], description="The newest times that the run was made again, oldest first."

@@ -29,6 +29,7 @@ from service.api.openapi_audit import (
     AUDIT_PARAMETERS,
     AUDIT_PATHS,
 )
+from service.api.openapi_batches import BATCH_PARAMETERS, BATCH_PATHS, BATCH_PROBLEMS
 from service.api.openapi_cancel import CANCEL_PATHS, CANCEL_PROBLEMS
 from service.api.openapi_ended import ENDED_PROBLEMS, ERASE, RETRY
 from service.api.openapi_links import with_links
@@ -78,6 +79,7 @@ def _unlinked(submission: type[SubmitTask]) -> Json:
         "servers": [{"url": "/"}],
         "tags": [
             {"name": "tasks", "description": "Submit circuits and follow them."},
+            {"name": "batches", "description": "Submit many circuits together."},
             {"name": "audit", "description": "Check what happened."},
             {"name": "health", "description": "For operators and orchestrators."},
         ],
@@ -89,6 +91,7 @@ def _unlinked(submission: type[SubmitTask]) -> Json:
             **CANCEL_PATHS,
             **LIVE_PATHS,
             "/tasks/{task_id}/retry": {"post": RETRY},
+            **BATCH_PATHS,
             **AUDIT_PATHS,
             "/health": {"get": _health()},
             "/livez": {"get": _livez()},
@@ -98,7 +101,11 @@ def _unlinked(submission: type[SubmitTask]) -> Json:
             "schemas": schemas(submission),
             "responses": {name: _problem(name) for name in _PROBLEMS},
             "headers": _HEADERS | READING_HEADERS | LIST_HEADERS,
-            "parameters": _PARAMETERS | AUDIT_PARAMETERS | READING_PARAMETERS | LIVE_PARAMETERS,
+            "parameters": _PARAMETERS
+            | AUDIT_PARAMETERS
+            | READING_PARAMETERS
+            | LIVE_PARAMETERS
+            | BATCH_PARAMETERS,
         },
     }
 
@@ -239,7 +246,7 @@ def _problem(name: str) -> Json:
     }
 
 
-_PROBLEMS = PROBLEMS | CANCEL_PROBLEMS | ENDED_PROBLEMS | READING_PROBLEMS
+_PROBLEMS = PROBLEMS | CANCEL_PROBLEMS | ENDED_PROBLEMS | READING_PROBLEMS | BATCH_PROBLEMS
 _PROBLEMS["Unavailable"] = (
     PROBLEMS["Unavailable"][0],
     PROBLEMS["Unavailable"][1] | UNAVAILABLE,

@@ -5,6 +5,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from service.api.batch_models import Binding
 from service.api.models import (
     PARAMETER_VALUE,
     CancelTask,
@@ -16,6 +17,11 @@ from service.api.models import (
     TaskSubmitted,
 )
 from service.api.openapi_audit import ANSWERS_WITH_ABSENT_FIELDS, AUDIT_MODELS
+from service.api.openapi_batches import (
+    BATCH_ANSWERS,
+    BATCH_WITH_ABSENT_FIELDS,
+    batch_bodies,
+)
 from service.api.openapi_list import LIST_MODELS, LIST_WITH_ABSENT_FIELDS
 from service.api.openapi_parts import Json, ref
 from service.api.openapi_reading import READING_MODELS, READING_WITH_ABSENT_FIELDS
@@ -27,12 +33,16 @@ def schemas(submission: type[SubmitTask]) -> Json:
     Args:
         submission: the model that validates bodies, with this installation's limits.
     """
+    bodies = batch_bodies(submission)
     models: list[tuple[type[BaseModel], Any]] = [
         (submission, "validation"),
         (CancelTask, "validation"),
         (TaskSubmitted, "validation"),
         (TaskStatus, "validation"),
-        *((model, "validation") for model in (*AUDIT_MODELS, *READING_MODELS, *LIST_MODELS)),
+        *(
+            (model, "validation")
+            for model in (*AUDIT_MODELS, *READING_MODELS, *LIST_MODELS, *bodies, *BATCH_ANSWERS)
+        ),
         (Health, "validation"),
         (Probe, "validation"),
         (ProblemDocument, "validation"),
@@ -40,14 +50,17 @@ def schemas(submission: type[SubmitTask]) -> Json:
     _names, schema = models_json_schema(models, ref_template="#/components/schemas/{model}")
     definitions: Json = schema["$defs"]
     _name_parameter_values(definitions)
+    asks: list[type[BaseModel]] = [SubmitTask, CancelTask, Binding, *bodies]
+    asked = {body.__name__ for body in asks}
     for name, definition in definitions.items():
-        if name not in {SubmitTask.__name__, CancelTask.__name__}:
+        if name not in asked:
             # Answers may get more fields one day; clients must not be told otherwise.
             definition.pop("additionalProperties", None)
     for name in (
         "TaskStatus",
         *READING_WITH_ABSENT_FIELDS,
         *LIST_WITH_ABSENT_FIELDS,
+        *BATCH_WITH_ABSENT_FIELDS,
         "ProblemDocument",
         *ANSWERS_WITH_ABSENT_FIELDS,
     ):

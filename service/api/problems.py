@@ -32,6 +32,7 @@ class Problem(Exception):
         errors: one entry for each bad field.
         headers: headers of the answer, such as `retry-after`.
         members: further members of the document.
+        most_errors: so many of `errors` are shown.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class Problem(Exception):
         errors: Sequence[FieldProblem] = (),
         headers: Mapping[str, str] | None = None,
         members: Mapping[str, Any] | None = None,
+        most_errors: int = MAX_ERRORS,
     ) -> None:
         super().__init__(f"{status} {kind}: {detail}")
         self.status = status
@@ -53,6 +55,7 @@ class Problem(Exception):
         self.errors = errors
         self.headers = dict(headers or {})
         self.members = dict(members or {})
+        self._most_errors = most_errors
 
     def document(self, correlation_id: str) -> dict[str, Any]:
         """Return the problem document as JSON-compatible values."""
@@ -65,7 +68,7 @@ class Problem(Exception):
             **self.members,
         }
         if self.errors:
-            document["errors"] = [error._asdict() for error in self.errors[:MAX_ERRORS]]
+            document["errors"] = [error._asdict() for error in self.errors[: self._most_errors]]
         return document
 
 

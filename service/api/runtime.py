@@ -6,7 +6,9 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from domain.log import Append
+from infrastructure.batch_commit import BatchCommit
 from infrastructure.group_commit import GroupCommit
+from infrastructure.postgres.batches import PostgresBatches
 from infrastructure.postgres.circuits import PostgresCircuits
 from infrastructure.postgres.connect import Database
 from infrastructure.postgres.contents import PostgresContents
@@ -31,6 +33,7 @@ from infrastructure.telemetry.metrics import Reading
 from infrastructure.telemetry.provide import make_tracing
 from service.api.app import Adapters
 from service.api.backlog import Backlog
+from service.api.batches import BatchStores
 from service.api.connections import Connections
 from service.api.probes import DatabaseProbe, QueueProbe
 from service.api.rehearsal import rehearsal
@@ -72,6 +75,12 @@ class Runtime:
         self._inspector = RemoteInspector(
             settings.rabbitmq_url, f"{APPLICATION_NAME} checks", seconds=settings.check_seconds
         )
+        self._batches = BatchCommit(
+            log,
+            on_commit=self._wake_relay,
+            on_failure=self._database_probe.doubt,
+            spans=AppendSpans(self.tracing) if self.tracing.on else None,
+        )
         self._backlog = (
             Backlog(PostgresOutbox(self._database), settings.max_backlog)
             if settings.max_backlog
@@ -95,6 +104,7 @@ class Runtime:
             contents=PostgresContents(self._database),
             database=self._database_probe,
             broker=self._queue_probe,
+            batches=BatchStores(self._batches, log, PostgresBatches(self._database)),
             backlog=self._backlog,
             backlogs=self._backlogs,
             on_cancelled=self._cancel_notifier.tell,
@@ -115,6 +125,7 @@ class Runtime:
                 self._queue_probe,
                 self.tracing,
                 self._commits,
+                self._batches,
                 self._backlog,
                 self._metrics,
                 self._backlogs,

@@ -96,7 +96,7 @@ class SubmitEndpoint:
     ) -> Append:
         task = parse_submission(body, self._model, self._limits)
         circuit = circuit_payload(task.circuit, len(body), self._limits)
-        parameters = parameters_payload(task)
+        parameters = parameters_payload(task.parameters)
         event = decide(
             None,
             Submit(

@@ -17,7 +17,7 @@ import asyncpg
 
 from domain.errors import StoreError
 from service.api.caller import Caller
-from service.api.problems import Problem
+from service.api.problems import FieldProblem, Problem, invalid_request
 
 SHORTEST_INTERVAL_SECONDS: Final = 1.0
 LARGEST_SHARE: Final = 0.05
@@ -87,11 +87,14 @@ class TenantBacklogs:
         """Let so many tasks pass, also while nothing is known yet.
 
         Raises:
-            Problem: 429, as many tasks of this tenant wait as may.
+            Problem: 429, as many tasks of this tenant wait as may; 422, so many never may.
         """
         limit = self._limit if caller.limits.backlog is None else caller.limits.backlog
         if not limit or not caller.tenant:
             return
+        if tasks > limit:
+            reason = f"makes {tasks} tasks, and at most {limit} of your tenant may wait to be run"
+            raise invalid_request([FieldProblem("body", reason)])
         known = self._known.get(caller.tenant)
         if known is None:
             known = self._known[caller.tenant] = _Backlog(limit, self._clock())

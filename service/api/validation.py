@@ -1,5 +1,8 @@
 """From the bytes of a body to a validated submission, or to the problem with it."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
@@ -41,15 +44,15 @@ def circuit_payload(circuit: str, body_size: int, limits: BodyLimits) -> Payload
     return Payload(PayloadKind.CIRCUIT, encoded)
 
 
-def parameters_payload(task: SubmitTask) -> Payload | None:
-    """Return the parameters as they are stored, in one order whatever the client's.
+def parameters_payload(parameters: Mapping[str, Any] | None) -> Payload | None:
+    """Return parameters as they are stored, in one order whatever the client's.
 
     Raises:
         Problem: they are larger than allowed.
     """
-    if not task.parameters:
+    if not parameters:
         return None
-    encoded = to_json(dict(sorted(task.parameters.items()))).encode()
+    encoded = to_json(dict(sorted(parameters.items()))).encode()
     if len(encoded) > MAX_PARAMETER_BYTES:
         raise invalid_request(
             [FieldProblem("parameters", f"must have at most {MAX_PARAMETER_BYTES} bytes as JSON")]
@@ -74,7 +77,7 @@ def validation_problem(error: ValidationError, body: bytes, model: type[BaseMode
     details = error.errors(include_url=False, include_context=False, include_input=False)
     first = details[0]
     if first["type"] == "json_invalid":
-        return _malformed(first["msg"].removeprefix("Invalid JSON: "), body)
+        return malformed_json(first["msg"].removeprefix("Invalid JSON: "), body)
     by_field: dict[str, FieldProblem] = {}
     for detail in details:
         field = _field(detail)
@@ -82,7 +85,8 @@ def validation_problem(error: ValidationError, body: bytes, model: type[BaseMode
     return invalid_request(list(by_field.values()))
 
 
-def _malformed(reason: str, body: bytes) -> Problem:
+def malformed_json(reason: str, body: bytes) -> Problem:
+    """Return the answer to a body that is no JSON: 400."""
     detail = (
         f"The body is not valid JSON: {printable(reason)}."
         if body.strip()

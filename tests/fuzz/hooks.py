@@ -5,6 +5,7 @@ what time it is. Everything else that is refused although it fits the document i
 No check is off: what is set aside here is written down, a line each, and shown at the end.
 """
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ REFUSED_FOR_THEIR_SENSE = {
 """Types of problems, and which fields may be what is wrong; `None` for any."""
 SET_ASIDE = "set-aside.txt"
 """Name of the file in the working directory that says what was set aside."""
+_IN_A_BATCH = re.compile(r"^tasks\.\d+\.")
 UNKNOWN_HEADER = "in header - object with unexpected properties"
 """How schemathesis calls a header that the document does not name: HTTP asks to ignore it."""
 
@@ -48,5 +50,5 @@ def _makes_no_sense(response: Any) -> str | None:
     fields = REFUSED_FOR_THEIR_SENSE[kind]
     if fields is None:
         return str(kind)
-    wrong = {error["field"] for error in document["errors"]}
+    wrong = {_IN_A_BATCH.sub("", error["field"]) for error in document["errors"]}
     return f"{kind}: {', '.join(sorted(wrong))}" if wrong <= fields else None

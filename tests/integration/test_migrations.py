@@ -34,6 +34,7 @@ NAMES = [
     "0009_withdrawn",
     "0010_tenants_and_labels",
     "0011_keys",
+    "0012_batches",
     "0013_erasure",
     "0014_turns",
 ]

@@ -1,5 +1,6 @@
 """The API in the test's own event loop, over the in-memory store."""
 
+import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -9,13 +10,17 @@ from uuid import UUID
 import httpx2
 from starlette.types import ASGIApp
 
+from domain.batches import AtomicAppender
 from domain.errors import InspectionRefused, InspectorAway
 from domain.inspection import Inspection, InspectionAnswer
 from domain.keys import Keys
 from domain.live import LiveQueries
 from domain.log import Append
+from domain.payloads import PayloadKind
 from domain.ports import Appender, HistoryQueries, TaskQueries
+from infrastructure.batch_commit import BatchCommit
 from infrastructure.group_commit import GroupCommit
+from infrastructure.memory.batches import MemoryBatches
 from infrastructure.memory.circuits import MemoryCircuits
 from infrastructure.memory.contents import MemoryContents
 from infrastructure.memory.history import MemoryHistory
@@ -26,6 +31,7 @@ from infrastructure.memory.task_lists import MemoryTaskLists
 from infrastructure.settings import ApiSettings
 from service.api.app import Adapters, create_app
 from service.api.backlog import Backlog
+from service.api.batches import BatchStores
 from service.api.health import Health
 from service.api.models import ProblemDocument
 
@@ -100,6 +106,19 @@ class InProcessApi:
         """Ask for a task to be tried again."""
         return await self.http.post(f"/tasks/{task_id}/retry", headers=headers)
 
+    async def submit_batch(self, body: object, **headers: str) -> httpx2.Response:
+        """Post a batch."""
+        return await self.http.post("/tasks:batch", json=body, headers=headers)
+
+    async def submit_sweep(self, body: object, **headers: str) -> httpx2.Response:
+        """Post a sweep."""
+        return await self.http.post("/tasks:sweep", json=body, headers=headers)
+
+    async def content(self, task_id: str, kind: PayloadKind) -> object:
+        """Return what is stored of a task's circuit, as text, or of its parameters."""
+        text = self.store.payload_rows[UUID(task_id)][kind].body.decode()
+        return json.loads(text) if kind is PayloadKind.PARAMETERS else text
+
     async def accepted(self, body: object, **headers: str) -> dict[str, Any]:
         """Post a body that must be accepted; returns the answer."""
         answer = await self.submit(body, **headers)
@@ -111,6 +130,7 @@ class InProcessApi:
 async def in_process_api(
     *,
     appender: Appender | None = None,
+    batch_appender: AtomicAppender | None = None,
     queries: TaskQueries | None = None,
     backlog: Backlog | None = None,
     keys: Keys | None = None,
@@ -123,6 +143,7 @@ async def in_process_api(
 
     Args:
         appender: instead of group commit over the store.
+        batch_appender: instead of batch commit over the store.
         queries: instead of the store's.
         backlog: bounds what may wait.
         keys: where keys are looked up; nobody needs one without it.
@@ -135,6 +156,7 @@ async def in_process_api(
     committed: list[Sequence[Append]] = []
     stopped: list[tuple[str, UUID]] = []
     commits = GroupCommit(store, on_commit=committed.append)
+    batches = batch_appender or BatchCommit(store, on_commit=committed.append)
     seals = MemorySeals(store)
     database, broker, inspector = FakeProbe(), FakeProbe(), FakeInspector()
     health = Health(database, broker)
@@ -153,6 +175,7 @@ async def in_process_api(
             database=database,
             broker=broker,
             inspector=inspector,
+            batches=BatchStores(batches, store, MemoryBatches(store)),
             backlog=backlog,
             on_cancelled=lambda worker_id, task_id: stopped.append((worker_id, task_id)),
             keys=keys,

@@ -5,11 +5,14 @@ from dataclasses import dataclass
 
 import pytest
 
+from domain.batches import BatchLog, BatchQueries
 from domain.listing import TaskLists
 from domain.ports import CircuitQueries, EventLog, Leases, Outbox, Pauses, TaskQueries
 from infrastructure.memory import MemoryStore
+from infrastructure.memory.batches import MemoryBatches
 from infrastructure.memory.circuits import MemoryCircuits
 from infrastructure.memory.task_lists import MemoryTaskLists
+from infrastructure.postgres.batches import PostgresBatches
 from infrastructure.postgres.circuits import PostgresCircuits
 from infrastructure.postgres.connect import Database
 from infrastructure.postgres.event_log import PostgresEventLog
@@ -29,23 +32,38 @@ class Store:
     pauses: Pauses
     circuits: CircuitQueries
     lists: TaskLists
+    batch_log: BatchLog
+    batches: BatchQueries
 
 
 @pytest.fixture(params=["memory", "postgres"])
 async def store(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
     if request.param == "memory":
         twin = MemoryStore()
-        yield Store(twin, twin, twin, twin, twin, MemoryCircuits(twin), MemoryTaskLists(twin))
+        yield Store(
+            twin,
+            twin,
+            twin,
+            twin,
+            twin,
+            MemoryCircuits(twin),
+            MemoryTaskLists(twin),
+            twin,
+            MemoryBatches(twin),
+        )
         return
     dsn = request.getfixturevalue("database_url")
     database = Database(dsn, size=8, application_name="conformance")
+    log = PostgresEventLog(database)
     yield Store(
-        PostgresEventLog(database),
+        log,
         PostgresTaskQueries(database),
         PostgresOutbox(database),
         PostgresLeases(database),
         PostgresPauses(database),
         PostgresCircuits(database),
         PostgresTaskLists(database),
+        log,
+        PostgresBatches(database),
     )
     await database.close()

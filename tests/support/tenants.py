@@ -134,5 +134,15 @@ async def _settle(made: Tenants) -> None:
         elif status == "failed":
             await tasks.put(made.log, tasks.failure(task, message="owners-failure"))
         ids.append(str(append.task_id))
-    made.things["task_id"] = ids
-    made.unknown["task_id"] = str(uuid7())
+    batch = await made.ask(
+        made.owner,
+        "POST",
+        "/tasks:batch",
+        {"tasks": [said] * 2},
+        **words,
+        **{"Idempotency-Key": IDEMPOTENCY_KEY},
+    )
+    assert batch.status_code == 202, batch.text
+    made.things["batch_id"] = [batch.json()["batch_id"]]
+    made.things["task_id"] = ids + batch.json()["task_ids"]
+    made.unknown |= {"task_id": str(uuid7()), "batch_id": str(uuid7())}

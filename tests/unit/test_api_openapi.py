@@ -12,6 +12,17 @@ from pydantic import BaseModel
 
 from domain.log import LogCursor
 from service.api import docs, examples
+from service.api.batch_models import (
+    BATCH_CANCELLED,
+    BATCH_RUNNING,
+    BATCH_SUBMITTED,
+    BATCHES,
+    SWEEPS,
+    BatchStatus,
+    BatchSubmitted,
+    submitted_batch,
+    submitted_sweep,
+)
 from service.api.check_models import CircuitCheck
 from service.api.list_models import LISTS, TaskList
 from service.api.models import (
@@ -23,6 +34,7 @@ from service.api.models import (
     TaskSubmitted,
     limited_submission,
 )
+from service.api.openapi_batches import BATCH_PROBLEMS
 from service.api.openapi_cancel import CANCEL_PROBLEMS, CANCELLATIONS
 from service.api.openapi_ended import ENDED_PROBLEMS
 from service.api.openapi_reading import CHECKS, READING_PROBLEMS
@@ -146,7 +158,7 @@ def test_every_answer_has_a_description_and_problems_their_media_type(document: 
 
 async def test_every_documented_operation_exists(api: InProcessApi, document: Json) -> None:
     for path, method, operation in operations(document):
-        url = path.replace("{task_id}", "550e8400-e29b-41d4-a716-446655440000")
+        url = re.sub(r"{\w+}", "550e8400-e29b-41d4-a716-446655440000", path)
         streams = "text/event-stream" in operation["responses"].get("200", {}).get("content", ())
         answer = await api.http.request("head" if streams else method, url, json={"circuit": "x"})
         assert str(answer.status_code) in document["paths"][path][method]["responses"]
@@ -204,6 +216,11 @@ def test_the_document_describes_the_model_that_validates() -> None:
         (TaskResult, RESULTS),
         *((ProblemDocument, samples) for _, samples in READING_PROBLEMS.values()),
         *((ProblemDocument, samples) for _, samples in ENDED_PROBLEMS.values()),
+        (submitted_batch(SubmitTask), BATCHES),
+        (submitted_sweep(SubmitTask), SWEEPS),
+        (BatchSubmitted, BATCH_SUBMITTED),
+        (BatchStatus, BATCH_RUNNING | BATCH_CANCELLED),
+        *((ProblemDocument, samples) for _, samples in BATCH_PROBLEMS.values()),
     ],
 )
 def test_every_example_fits_its_model(model: type[BaseModel], samples: Json) -> None:

@@ -117,12 +117,22 @@ def test_without_a_limit_nothing_is_kept() -> None:
 
 
 def test_the_answer_says_what_to_do(backlogs: TenantBacklogs) -> None:
+    physics = tenant("physics")
+    assert submit(backlogs, physics, LIMIT)
     with pytest.raises(Problem) as refused:
-        backlogs.check(tenant("physics"), LIMIT + 1)
+        backlogs.check(physics)
     problem = refused.value
     assert (problem.status, problem.kind) == (429, "tenant-backlog-full")
     assert problem.headers == {"retry-after": "1"}
     assert "may have 5 tasks" in problem.detail
+
+
+def test_more_at_once_than_may_ever_wait_are_told_so(backlogs: TenantBacklogs) -> None:
+    with pytest.raises(Problem) as refused:
+        backlogs.check(tenant("physics"), LIMIT + 1)
+    assert refused.value.status == 422
+    assert "at most 5 of your tenant may wait" in refused.value.errors[0].message
+    assert submit(backlogs, tenant("physics"), LIMIT)
 
 
 async def test_only_who_has_submitted_lately_is_counted(

@@ -7,12 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.identifiers import (
+    batch_id_for_key,
     correlation_id_of_trace,
     event_id_for_key,
     is_correlation_id,
     is_traceparent,
     new_traceparent,
     task_id_for_key,
+    task_id_in_batch,
     uuid7,
 )
 
@@ -45,6 +47,31 @@ def test_an_event_id_of_a_key_belongs_to_one_task_and_stays_the_same() -> None:
     assert str(derived) == "70b0ce24-5844-864d-91d1-d6b0ffd3543d"
     assert derived != event_id_for_key(uuid.UUID(int=2), "order-66")
     assert derived != event_id_for_key(task_id, "order-67")
+
+
+def test_the_tasks_of_a_batch_sort_by_their_places() -> None:
+    for batch_id in (uuid7(), batch_id_for_key("a tenant", "k")):
+        ids = [task_id_in_batch(batch_id, place) for place in range(4096)]
+        assert ids == sorted(ids)
+        assert len(set(ids)) == len(ids)
+        assert {(each.version, each.variant) for each in ids} == {(8, uuid.RFC_4122)}
+        assert ids == [task_id_in_batch(batch_id, place) for place in range(4096)]
+
+
+def test_batches_of_one_moment_share_no_task() -> None:
+    first = uuid7()
+    second = uuid.UUID(int=first.int ^ 1)
+    assert first.int >> 80 == second.int >> 80
+    places = range(1000)
+    assert not {task_id_in_batch(first, n) for n in places} & {
+        task_id_in_batch(second, n) for n in places
+    }
+
+
+def test_a_key_makes_a_batch_of_one_tenant_and_no_task() -> None:
+    assert batch_id_for_key("a", "k") == batch_id_for_key("a", "k")
+    made = {batch_id_for_key("a", "k"), batch_id_for_key("b", "k"), batch_id_for_key("a", "l")}
+    assert len({*made, task_id_for_key("a", "k")}) == 4
 
 
 @pytest.mark.parametrize("text", ["a", "abc-123 ~", "x" * 128])
