@@ -29,31 +29,39 @@ class SharedReads(Generic[K, V]):
         self._read = read
         self._asked: deque[tuple[K, asyncio.Future[V | None]]] = deque()
         self._reading: set[asyncio.Task[None]] = set()
+        self._readers = 0
 
     async def get(self, key: K) -> V | None:
         """Return the value of a key, `None` if there is none; raises whatever the read raises."""
         answer: asyncio.Future[V | None] = asyncio.get_running_loop().create_future()
         self._asked.append((key, answer))
-        if len(self._reading) < AT_ONCE:
+        if self._readers < AT_ONCE:
+            self._readers += 1
             reading = asyncio.create_task(self._answer_all())
             self._reading.add(reading)
             reading.add_done_callback(self._reading.discard)
         return await answer
 
     async def _answer_all(self) -> None:
-        while self._asked:
-            asked = self._next_asked()
-            try:
-                found = await self._read(list({key for key, _ in asked}))
-            except BaseException as error:
-                for _, answer in asked:
-                    _fail(answer, error)
-                if not isinstance(error, Exception):
-                    raise
-            else:
-                for key, answer in asked:
-                    if not answer.done():
-                        answer.set_result(found.get(key))
+        try:
+            while self._asked:
+                await self._answer_some(self._next_asked())
+        finally:
+            # Not when the task is seen to be done: who asks before that would wait for nobody.
+            self._readers -= 1
+
+    async def _answer_some(self, asked: Sequence[tuple[K, asyncio.Future[V | None]]]) -> None:
+        try:
+            found = await self._read(list({key for key, _ in asked}))
+        except BaseException as error:
+            for _, answer in asked:
+                _fail(answer, error)
+            if not isinstance(error, Exception):
+                raise
+        else:
+            for key, answer in asked:
+                if not answer.done():
+                    answer.set_result(found.get(key))
 
     def _next_asked(self) -> list[tuple[K, asyncio.Future[V | None]]]:
         count = min(MOST_KEYS, len(self._asked))

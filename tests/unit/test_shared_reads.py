@@ -117,3 +117,16 @@ async def test_an_end_of_the_process_ends_the_waiting(
     shelf.gate.set()
     with pytest.raises(asyncio.CancelledError):
         await waiting
+
+
+async def test_who_asks_again_as_soon_as_answered_is_answered(
+    shelf: Shelf, squares: SharedReads[int, int]
+) -> None:
+    shelf.gate.set()
+
+    async def twice(key: int) -> list[int | None]:
+        return [await squares.get(key), await squares.get(key + 1)]
+
+    async with asyncio.timeout(5):
+        answers = await asyncio.gather(twice(1), twice(2))
+    assert list(answers) == [[1, 4], [4, 9]]
