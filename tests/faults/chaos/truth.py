@@ -8,7 +8,13 @@ from uuid import UUID
 
 import asyncpg
 
-AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+AWAY = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
 PATIENCE_SECONDS = 60.0
 PAUSE_SECONDS = 0.1
 
@@ -85,4 +91,9 @@ class Truth:
         async with self._asking, asyncio.timeout(10):
             if self._connection is None or self._connection.is_closed():
                 self._connection = await asyncpg.connect(self._dsn, timeout=3)
-            return list(await self._connection.fetch(query, *values))
+            try:
+                return list(await self._connection.fetch(query, *values))
+            except BaseException:
+                # Whoever was interrupted here leaves a connection in the middle of something.
+                await self.close()
+                raise
