@@ -89,6 +89,16 @@ class MemoryStore:
     _positions: _Counter = field(default_factory=_Counter)
     _transactions: _Counter = field(default_factory=_Counter)
 
+    @property
+    def room(self) -> WaitingRoom:
+        """Every pending task; only to look at."""
+        return self._room
+
+    @property
+    def working(self) -> bool:
+        """Whether any task is leased."""
+        return bool(self._leases)
+
     async def append(self, appends: Sequence[Append]) -> list[AppendResult]:
         """See `domain.ports.EventLog.append`."""
         if not appends:

@@ -12,6 +12,7 @@ from domain.listing import TaskLists
 from domain.live import LiveQueries
 from domain.ports import Appender, CircuitQueries, EventLog, HistoryQueries, TaskQueries
 from domain.seals import Contents, Seals
+from domain.waiting import QueueQueries
 from infrastructure.settings import ApiSettings
 from infrastructure.telemetry.tracing import NO_TRACING, Tracing
 from service.api import docs
@@ -43,6 +44,7 @@ from service.api.models import limited_submission
 from service.api.openapi import openapi_endpoint
 from service.api.permissions import close_to_strangers
 from service.api.proof import ProofEndpoint
+from service.api.queue_place import QueuePlaceEndpoint
 from service.api.rate_limit import RateLimit
 from service.api.result import ResultEndpoint
 from service.api.retry import RetryEndpoint
@@ -84,6 +86,7 @@ class Adapters:
     log: EventLog
     queries: TaskQueries
     circuits: CircuitQueries
+    queue: QueueQueries
     lists: TaskLists
     history: HistoryQueries
     live: LiveQueries
@@ -190,6 +193,7 @@ def create_app(
         adapters.circuits, adapters.inspector, admission, deadline_seconds=deadline
     )
     result = ResultEndpoint(adapters.queries, admission, deadline_seconds=deadline)
+    queue = QueuePlaceEndpoint(adapters.queue, admission, deadline_seconds=deadline)
     with_keys = adapters.keys is not None
     router = Router(
         [
@@ -199,6 +203,7 @@ def create_app(
             Route("/circuits:check", check, methods=["POST"]),
             Route("/tasks/{task_id}/circuit", circuit, methods=["GET"]),
             Route("/tasks/{task_id}/result", result, methods=["GET"]),
+            Route("/tasks/{task_id}/queue", queue, methods=["GET"]),
             Route("/tasks/{task_id}/cancel", cancel, methods=["POST"]),
             *batches,
             Route("/tasks/{task_id}/retry", retry, methods=["POST"]),

@@ -36,6 +36,7 @@ from service.api.openapi_links import with_links
 from service.api.openapi_list import LIST, LIST_HEADERS
 from service.api.openapi_live import LIVE_PARAMETERS, LIVE_PATHS, UNAVAILABLE
 from service.api.openapi_parts import COMMON_PARAMETERS, LOOKUP_PROBLEMS, Json, json_content, ref
+from service.api.openapi_queue import QUEUE_PLACE
 from service.api.openapi_reading import (
     NOT_MODIFIED,
     READING_HEADERS,
@@ -91,6 +92,7 @@ def _unlinked(submission: type[SubmitTask]) -> Json:
             **CANCEL_PATHS,
             **LIVE_PATHS,
             "/tasks/{task_id}/retry": {"post": RETRY},
+            "/tasks/{task_id}/queue": {"get": QUEUE_PLACE},
             **BATCH_PATHS,
             **AUDIT_PATHS,
             "/health": {"get": _health()},

@@ -24,6 +24,7 @@ from service.api.openapi_batches import (
 )
 from service.api.openapi_list import LIST_MODELS, LIST_WITH_ABSENT_FIELDS
 from service.api.openapi_parts import Json, ref
+from service.api.openapi_queue import QUEUE_WITH_ABSENT_FIELDS, TaskQueuePlace
 from service.api.openapi_reading import READING_MODELS, READING_WITH_ABSENT_FIELDS
 
 
@@ -39,6 +40,7 @@ def schemas(submission: type[SubmitTask]) -> Json:
         (CancelTask, "validation"),
         (TaskSubmitted, "validation"),
         (TaskStatus, "validation"),
+        (TaskQueuePlace, "validation"),
         *(
             (model, "validation")
             for model in (*AUDIT_MODELS, *READING_MODELS, *LIST_MODELS, *bodies, *BATCH_ANSWERS)
@@ -61,6 +63,7 @@ def schemas(submission: type[SubmitTask]) -> Json:
         *READING_WITH_ABSENT_FIELDS,
         *LIST_WITH_ABSENT_FIELDS,
         *BATCH_WITH_ABSENT_FIELDS,
+        *QUEUE_WITH_ABSENT_FIELDS,
         "ProblemDocument",
         *ANSWERS_WITH_ABSENT_FIELDS,
     ):

@@ -53,6 +53,7 @@ NEEDED: Final[Mapping[tuple[str, str], Needed | None]] = {
     ("DELETE", "/tasks/{task_id}/contents"): _MANAGE,
     ("GET", "/tasks/{task_id}/circuit"): _READ,
     ("GET", "/tasks/{task_id}/result"): _READ,
+    ("GET", "/tasks/{task_id}/queue"): _READ,
     ("POST", "/tasks/{task_id}/cancel"): _SUBMIT_OR_ADMIN,
     ("POST", "/tasks/{task_id}/retry"): _SUBMIT,
     ("POST", "/tasks:batch"): _SUBMIT,

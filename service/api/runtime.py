@@ -18,6 +18,7 @@ from infrastructure.postgres.keys import PostgresKeys
 from infrastructure.postgres.live import PostgresLive
 from infrastructure.postgres.notifications import CancelNotifier, OutboxNotifier
 from infrastructure.postgres.outbox import PostgresOutbox
+from infrastructure.postgres.queue_places import PostgresQueue
 from infrastructure.postgres.seals import PostgresSeals
 from infrastructure.postgres.task_lists import PostgresTaskLists
 from infrastructure.postgres.task_queries import PostgresTaskQueries
@@ -97,6 +98,7 @@ class Runtime:
             log=log,
             queries=PostgresTaskQueries(self._database),
             circuits=PostgresCircuits(self._database),
+            queue=PostgresQueue(self._database),
             lists=PostgresTaskLists(self._database),
             history=PostgresHistory(self._database),
             live=PostgresLive(self._database),

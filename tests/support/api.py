@@ -25,6 +25,7 @@ from infrastructure.memory.circuits import MemoryCircuits
 from infrastructure.memory.contents import MemoryContents
 from infrastructure.memory.history import MemoryHistory
 from infrastructure.memory.live import MemoryLive
+from infrastructure.memory.queue_places import MemoryQueue
 from infrastructure.memory.seals import MemorySeals
 from infrastructure.memory.store import MemoryStore
 from infrastructure.memory.task_lists import MemoryTaskLists
@@ -175,6 +176,7 @@ async def in_process_api(
             database=database,
             broker=broker,
             inspector=inspector,
+            queue=MemoryQueue(store),
             batches=BatchStores(batches, store, MemoryBatches(store)),
             backlog=backlog,
             on_cancelled=lambda worker_id, task_id: stopped.append((worker_id, task_id)),

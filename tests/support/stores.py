@@ -8,9 +8,11 @@ import pytest
 from domain.batches import BatchLog, BatchQueries
 from domain.listing import TaskLists
 from domain.ports import CircuitQueries, EventLog, Leases, Outbox, Pauses, TaskQueries
+from domain.waiting import QueueQueries
 from infrastructure.memory import MemoryStore
 from infrastructure.memory.batches import MemoryBatches
 from infrastructure.memory.circuits import MemoryCircuits
+from infrastructure.memory.queue_places import MemoryQueue
 from infrastructure.memory.task_lists import MemoryTaskLists
 from infrastructure.postgres.batches import PostgresBatches
 from infrastructure.postgres.circuits import PostgresCircuits
@@ -19,6 +21,7 @@ from infrastructure.postgres.event_log import PostgresEventLog
 from infrastructure.postgres.leases import PostgresLeases
 from infrastructure.postgres.outbox import PostgresOutbox
 from infrastructure.postgres.pauses import PostgresPauses
+from infrastructure.postgres.queue_places import PostgresQueue
 from infrastructure.postgres.task_lists import PostgresTaskLists
 from infrastructure.postgres.task_queries import PostgresTaskQueries
 
@@ -34,6 +37,7 @@ class Store:
     lists: TaskLists
     batch_log: BatchLog
     batches: BatchQueries
+    queue: QueueQueries
 
 
 @pytest.fixture(params=["memory", "postgres"])
@@ -50,6 +54,7 @@ async def store(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
             MemoryTaskLists(twin),
             twin,
             MemoryBatches(twin),
+            MemoryQueue(twin),
         )
         return
     dsn = request.getfixturevalue("database_url")
@@ -65,5 +70,6 @@ async def store(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
         PostgresTaskLists(database),
         log,
         PostgresBatches(database),
+        PostgresQueue(database),
     )
     await database.close()
