@@ -17,6 +17,7 @@ RATE_SECONDS: Final = 60.0
 COUNTED_AHEAD: Final = 100_000
 """Of the tasks that go first, so many are counted."""
 
+SECOND: Final = timedelta(seconds=1)
 QUIET_SECONDS: Final = 5.0
 """A task that has been ready for less is not said to lack a worker."""
 
@@ -84,7 +85,7 @@ class QueuePlace:
 
     @property
     def estimated_start(self) -> datetime | None:
-        """When it starts if tasks go on to begin as fast as they did lately.
+        """When it starts if tasks go on to begin as fast as they did lately; a whole second.
 
         `None` where that cannot be told: it does not wait, dispatch is paused, or nothing began
         within the last `RATE_SECONDS`.
@@ -95,7 +96,8 @@ class QueuePlace:
         if not self.sent:
             # A tenant that had little to do lately gets its part of all starts from now on.
             wait += self.own_ahead / max(self.own_starts, self.starts / self.lines)
-        return max(self.now + timedelta(seconds=wait), self.ready_since)
+        start = max(self.now + timedelta(seconds=wait), self.ready_since)
+        return start if start.microsecond == 0 else start.replace(microsecond=0) + SECOND
 
 
 class QueueQueries(Protocol):

@@ -45,7 +45,7 @@ _EXAMPLES: dict[str, Any] = {
             "position": 3211,
             "reason": "turn",
             "detail": SAID[WaitReason.TURN],
-            "estimated_start": "2025-12-28T14:30:08.500Z",
+            "estimated_start": "2025-12-28T14:30:09.000Z",
         },
     },
     "over": {

@@ -69,6 +69,11 @@ def test_it_starts_when_all_that_goes_first_has() -> None:
     assert replace(TURN, sent=True).estimated_start == NOW + timedelta(seconds=2)
 
 
+def test_an_estimate_is_rounded_up_to_a_second() -> None:
+    place = replace(TURN, sent=True, sent_ahead=21)
+    assert place.estimated_start == NOW + timedelta(seconds=3)
+
+
 def test_a_tenant_that_comes_anew_is_promised_its_part() -> None:
     anew = replace(TURN, own_starts=0.0)
     assert anew.estimated_start == NOW + timedelta(seconds=2 + 6)
