@@ -15,7 +15,7 @@ READY := $(VENV)/.ready
 STACK_PROGRAM := $(PYTHON) -m infrastructure.local
 SERVICE ?=
 PYTEST_ARGS ?=
-PYTEST_PROCESSES ?= 3
+PYTEST_PROCESSES ?= 4
 AUDIT := $(PYTHON) -m infrastructure.local.with_env $(PYTHON) -m service.audit
 OPERATE := $(PYTHON) -m infrastructure.local.with_env $(PYTHON) -m service.operate
 FOLLOW ?= auto
@@ -33,10 +33,12 @@ demo: setup ## Start the stack if needed, run a few circuits and show what happe
 	@$(STACK_PROGRAM) ensure-up
 	@$(PYTHON) -m infrastructure.local.with_env $(PYTHON) -m service.cli demo
 
+# Most tests of whole systems wait. They come first, as the folders are named, and the quick ones fill
+# what is left of the processors at the end.
 .PHONY: test
 test: setup ## Run every test, with coverage (PYTEST_ARGS=… is passed on)
 	@$(STACK_PROGRAM) servers
-	@$(PYTHON) -m pytest -n $(PYTEST_PROCESSES) --dist loadfile --cov --cov-report=term --durations=10 $(PYTEST_ARGS)
+	@$(PYTHON) -m pytest -n $(PYTEST_PROCESSES) --dist loadfile --no-loadscope-reorder --cov --cov-report=term --durations=10 $(PYTEST_ARGS)
 	@$(if $(PYTEST_ARGS),,$(MAKE) coverage-floor)
 
 # Branches count. Left out is what only runs in processes that coverage does not follow: the commands
