@@ -134,6 +134,7 @@ class WorkerSettings(Settings):
 
     worker_id: str = Field(default_factory=lambda: f"{socket.gethostname()}-{os.getpid()}")
     worker_slots: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, le=256)
+    simulator_spares: int = Field(default=1, ge=0, le=256)
     lease_seconds: float = Field(default=2.5, gt=0)
     lease_renewal_seconds: float = Field(default=0.5, gt=0)
     heartbeat_file: Path | None = None

@@ -54,7 +54,7 @@ async def _work(settings: WorkerSettings, limits: EngineLimits) -> int:
         settings.database_url, size=settings.database_pool_size, application_name=name
     )
     notifier = OutboxNotifier(settings.database_url, f"{name} notifier")
-    pool = SimulatorPool(settings.worker_slots, limits)
+    pool = SimulatorPool(settings.worker_slots, limits, settings.simulator_spares)
     source = Consumer(settings.rabbitmq_url, name)
     inspector = InspectionProcess(limits, seconds=settings.check_seconds)
     worker = Worker(

@@ -38,7 +38,7 @@ async def running_with_a_spare(
 ) -> tuple[UUID, int]:
     """Return a task that runs for minutes on a worker of one slot, and the port of its metrics."""
     port = free_port()
-    processes.worker(METRICS_PORT=str(port), **settings)
+    processes.worker(METRICS_PORT=str(port), SIMULATOR_SPARES="1", **settings)
     running = await dispatcher.submit(LONG, SHOTS_OF_MINUTES)
     await dispatcher.runs(running, within=60)
     await measured(port, "ketlog_worker_spares_ready 1.0")

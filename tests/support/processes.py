@@ -152,7 +152,9 @@ class System:
 
     def worker(self, name: str = "worker", **settings: str) -> Process:
         """Start a worker process."""
-        return self.add(name, "service.worker", **({"WORKER_ID": name} | settings))
+        # Most workers of tests live for seconds, and nobody stops a run of theirs.
+        usual = {"WORKER_ID": name, "SIMULATOR_SPARES": "0"}
+        return self.add(name, "service.worker", **(usual | settings))
 
     def wait_ready(self, within: float = START_SECONDS) -> None:
         """Wait until the API answers and every other process shows a heartbeat."""

@@ -72,7 +72,7 @@ def verdict(text: str, *, short_cut: bool) -> object:
     return (program.normalised, program.version, program.dynamic, program.clifford)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     st.sampled_from(["OPENQASM 3.0;", "", "OPENQASM 2.0;"]),
     st.lists(STATEMENTS, max_size=12),
