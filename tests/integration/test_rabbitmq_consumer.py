@@ -254,8 +254,9 @@ async def test_a_consumer_that_gets_nothing_though_messages_wait_is_set_up_again
     assert session is not None
     await eventually(lambda: session._consumer is not None)
     assert session._consumer is not None
-    # The broker forgets the consumer; this side does not hear of it.
-    await session._channel.basic_cancel(session._consumer, nowait=True)
+    # The broker forgets the consumer; this side does not hear of it. Waiting for the answer keeps
+    # the message from being handed to the one that is just being forgotten.
+    await session._channel.basic_cancel(session._consumer)
     await publisher.publish(rows(1))
     await hand.has(1)
     assert hand.voided == [session.generation]
