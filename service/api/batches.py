@@ -26,7 +26,7 @@ from service.api.capacity import Capacity
 from service.api.correlation import RequestContext, context_of
 from service.api.deadline import Deadline
 from service.api.guard import STORE_RETRY_SECONDS
-from service.api.idempotency import idempotency_key, is_erased, repeats
+from service.api.idempotency import idempotency_key, is_erased, key_reused, repeats
 from service.api.lookup import within
 from service.api.pace import Pace
 from service.api.problems import FieldProblem, Problem, unavailable
@@ -144,7 +144,7 @@ class SubmitManyEndpoint:
         batch_id, appends = batch
         view = await within(deadline.left(), self._stores.queries.view(batch_id, caller.tenant))
         if view is None or view.tasks != len(appends):
-            raise _key_reused(batch_id)
+            raise key_reused(batch_id, "submitted", "batch")
         pace = Pace()
         for first in range(0, len(appends), COMPARED_AT_A_TIME):
             some = appends[first : first + COMPARED_AT_A_TIME]
@@ -155,7 +155,7 @@ class SubmitManyEndpoint:
                 if is_erased(history):
                     raise _erased(batch_id, append.task_id)
                 if not repeats(history, append):
-                    raise _key_reused(batch_id)
+                    raise key_reused(batch_id, "submitted", "batch")
                 await pace.breathe()
         ids = [append.task_id for append in appends]
         return _Answer(batch_id, ids, view.submitted_at, view.correlation_id, replayed=True)
@@ -207,18 +207,6 @@ async def _made(
         appends.append(Append(task_id, 0, decide(None, command), metadata, payloads))
         await pace.breathe()
     return batch_id, appends
-
-
-def _key_reused(batch_id: UUID) -> Problem:
-    return Problem(
-        422,
-        "idempotency-key-reused",
-        "Idempotency-Key reused",
-        f"This key belongs to batch {batch_id}, which was submitted with another body. "
-        "Repeat that body, or use a new key.",
-        errors=[FieldProblem("Idempotency-Key", "was used with another body")],
-        members={"batch_id": str(batch_id)},
-    )
 
 
 def _erased(batch_id: UUID, task_id: UUID) -> Problem:

@@ -1,6 +1,5 @@
 """`POST /tasks/{task_id}/cancel`: ends a task that has not ended."""
 
-import asyncio
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from uuid import UUID
@@ -8,7 +7,7 @@ from uuid import UUID
 from pydantic import ValidationError
 from starlette.types import Receive, Scope, Send
 
-from domain.errors import OutcomeUnknown, StoreUnavailable
+from domain.errors import OutcomeUnknown
 from domain.events import ProcessingStarted, TaskCancelled
 from domain.identifiers import event_id_for_key, uuid7
 from domain.log import Append, Appended, RecordedEvent
@@ -20,6 +19,7 @@ from service.api.answers import send_json, task_status
 from service.api.body import BodyLimits, declared_size, discard_body, read_body, require_json
 from service.api.caller import Caller, caller_of
 from service.api.correlation import RequestContext, context_of
+from service.api.deadline import Deadline
 from service.api.guard import STORE_RETRY_SECONDS
 from service.api.idempotency import idempotency_key, key_reused
 from service.api.lookup import load_task, no_such_task, task_id_of
@@ -88,19 +88,16 @@ class CancelEndpoint:
         caller: Caller,
     ) -> tuple[Sequence[RecordedEvent], bool]:
         """Return the task's events with its cancellation, and whether that was there before."""
-        give_up_at = asyncio.get_running_loop().time() + self._deadline
+        deadline = Deadline(self._deadline)
         event_id = uuid7() if key is None else event_id_for_key(task_id, key)
         while True:
-            left = give_up_at - asyncio.get_running_loop().time()
-            if left <= 0:
-                raise StoreUnavailable("the task moved on again and again")
-            events, task = await load_task(self._log, task_id, caller.sees, left)
+            events, task = await load_task(self._log, task_id, caller.sees, deadline.left())
             if _is_repeated(events, event_id, reason):
                 # The first request may have got no further than this.
                 self._stop_run(events)
                 return events, True
             append = _append(task, event_id, reason, context, caller)
-            stored = await self._store(append, left, replayable=key is not None)
+            stored = await self._store(append, deadline.left(), replayable=key is not None)
             # A claim or an outcome may have been faster: look again, and decide again.
             if stored is not None:
                 self._stop_run(events)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from typing import Literal
 from uuid import UUID
 
 from domain.contents import commitments
@@ -58,20 +59,21 @@ def repeats(history: History, repeated: Append) -> bool:
     return _same(history.events[0].event, repeated, history.payloads)
 
 
-def key_reused(task_id: UUID, done: str) -> Problem:
+def key_reused(which: UUID, done: str, thing: Literal["task", "batch"] = "task") -> Problem:
     """Return the answer to a request whose key was used with another body.
 
     Args:
-        done: what was done to the task then.
+        which: id of the thing that the key belongs to.
+        done: what was done to it then.
     """
     return Problem(
         422,
         "idempotency-key-reused",
         "Idempotency-Key reused",
-        f"This key belongs to task {task_id}, which was {done} with another body. "
+        f"This key belongs to {thing} {which}, which was {done} with another body. "
         "Repeat that body, or use a new key.",
         errors=[FieldProblem("Idempotency-Key", "was used with another body")],
-        members={"task_id": str(task_id)},
+        members={f"{thing}_id": str(which)},
     )
 
 
