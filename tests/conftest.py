@@ -5,6 +5,7 @@ import os
 import secrets
 from collections.abc import Iterator
 from http import HTTPStatus
+from pathlib import Path
 from urllib.parse import quote
 
 import psycopg
@@ -16,6 +17,17 @@ from tests import servers
 # Where a running stack's variables are in the shell, the tests must not act on that stack.
 for _variable in ("ADMIN_DATABASE_URL", "SIGNING_KEY_FILE", "CHECKPOINT_SINK"):
     os.environ.pop(_variable, None)
+
+# Watching lines doubles what a test costs, and these show nothing that the others do not: they
+# repeat a few lines a million times, or run them in processes of their own.
+_NOT_WATCHED = [Path(__file__).parent / folder for folder in ("end_to_end", "faults", "model")]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave tests out of the coverage that add nothing to it."""
+    for item in items:
+        if any(item.path.is_relative_to(folder) for folder in _NOT_WATCHED):
+            item.add_marker("no_cover")
 
 
 @pytest.fixture(scope="session")

@@ -62,6 +62,7 @@ class ServerProcess:
         self._stop_signal = stop_signal
         self._guardian = guardian
         self._process: subprocess.Popen[bytes] | None = None
+        self._paused = False
 
     @property
     def pid(self) -> int | None:
@@ -96,7 +97,8 @@ class ServerProcess:
         if not self._process:
             return
         if self.running:
-            self.resume()
+            # Whoever has frozen it: frozen, it does not hear what it is asked.
+            self._signal_all(signal.SIGCONT)
             self._process.send_signal(self._stop_signal)
             try:
                 self._process.wait(timeout)
@@ -113,11 +115,14 @@ class ServerProcess:
 
     def pause(self) -> None:
         """Freeze the program and all that it started: connections stay open, nothing answers."""
+        self._paused = True
         self._signal_all(signal.SIGSTOP)
 
     def resume(self) -> None:
-        """Undo `pause`."""
-        self._signal_all(signal.SIGCONT)
+        """Undo `pause`; no effect where it was not paused."""
+        if self._paused:
+            self._signal_all(signal.SIGCONT)
+            self._paused = False
 
     def _signal_all(self, number: signal.Signals) -> None:
         if not self._process or not self.running:
@@ -131,3 +136,4 @@ class ServerProcess:
         if self._guardian and self._process:
             self._guardian.forget(self._process.pid)
         self._process = None
+        self._paused = False

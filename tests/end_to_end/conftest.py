@@ -13,6 +13,7 @@ from tests.support.processes import System, system
 def ketlog(database_url: str, rabbitmq_url: str, tmp_path: Path) -> Iterator[System]:
     """A system on fresh servers' places, without processes yet."""
     with system(database_url, rabbitmq_url, tmp_path) as made:
+        made.settings["WORKER_SLOTS"] = "1"
         yield made
 
 
