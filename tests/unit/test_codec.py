@@ -89,6 +89,12 @@ def test_an_event_comes_back_as_it_was_written(event: Event) -> None:
     assert codec.decode(*codec.encode(event)) == event
 
 
+@given(events)
+def test_data_is_written_as_the_json_module_writes_it(event: Event) -> None:
+    data = codec.encode(event)[2]
+    assert data == codec.to_json(json.loads(data))
+
+
 @given(labels)
 def test_labels_come_back_as_they_were_written_and_nothing_where_there_are_none(
     given_labels: Labels,
