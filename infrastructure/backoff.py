@@ -11,7 +11,7 @@ class Backoff:
         longest: upper bound of all waits.
     """
 
-    def __init__(self, first: float = 0.1, longest: float = 1.0) -> None:
+    def __init__(self, first: float = 0.1, longest: float = 0.5) -> None:
         self._first = first
         self._longest = longest
         self._bound = first

@@ -24,7 +24,7 @@ from relay.window import Window
 BRISK_POLL_SECONDS = 0.01
 POLL_SLOWDOWN = 1.5
 FEW_PART = 8
-"""Fewer rows than this part of the window are not worth another round at once."""
+"""No more rows than this part of the window are not worth another round at once."""
 
 log = structlog.get_logger()
 _root = logging.getLogger()
@@ -89,7 +89,7 @@ class Dispatcher:
             backoff.reset()
             if moved:
                 self._pause_seconds = min(BRISK_POLL_SECONDS, self._poll_seconds)
-            if moved < self._window.size // FEW_PART:
+            if moved <= self._window.size // FEW_PART:
                 # A round costs a commit and the broker's confirms: let claims make some room.
                 await self._pause()
 

@@ -23,7 +23,7 @@ __all__ = ["Consumer", "Delivery"]
 CHECK_SECONDS = 2.0
 SILENT_CHECKS = 2
 RENEW_CHECKS = 3
-QUEUE_POLL_SECONDS = 0.5
+QUEUE_POLL_SECONDS = 0.1
 
 log = structlog.get_logger()
 

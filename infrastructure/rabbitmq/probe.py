@@ -10,6 +10,7 @@ from infrastructure.rabbitmq.link import Link, answered
 from infrastructure.supervision import end
 
 INTERVAL_SECONDS = 0.5
+RETRY_SECONDS = 0.2
 ANSWER_SECONDS = 0.4
 MAX_AGE_SECONDS = 1.0
 
@@ -63,7 +64,7 @@ class BrokerProbe:
                 if not away:
                     log.warning("No RabbitMQ, trying again", reason=str(error))
                 away = True
-            await asyncio.sleep(INTERVAL_SECONDS)
+            await asyncio.sleep(RETRY_SECONDS)
 
     async def _ask(self, link: Link) -> None:
         """Return never; raises `BrokerUnavailable` when an answer is late.
