@@ -276,6 +276,8 @@ async def test_another_relay_takes_over_within_seconds(
     await in_queue(looker, 20, within=5)
     assert "Leading" in other.log()
     if how == "pause":
+        # The one that wakes up sends once more what is not recorded by then.
+        await eventually(lambda: dispatched(log, 20))
         leader.resume()
         await eventually(lambda: leader.log().count("Standing by") == 1)
         await log.submit(10)
