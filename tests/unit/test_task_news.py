@@ -1,7 +1,9 @@
 """When tasks that somebody waits for are looked at."""
 
+import asyncio
 import math
 from collections.abc import Mapping, Sequence
+from typing import Literal
 from uuid import UUID
 
 import pytest
@@ -10,7 +12,8 @@ from domain.identifiers import uuid7
 from domain.log import LoggedEvent
 from infrastructure.memory import MemoryStore
 from infrastructure.memory.live import MemoryLive
-from service.api.live.news import TaskNews, Waiting
+from service.api.live import news as module
+from service.api.live.news import FEW_TASKS, TaskNews, Waiting
 from service.api.live.pace import LONGEST_SECONDS, rest
 from tests.support import tasks
 from tests.support.waiting import eventually
@@ -29,7 +32,7 @@ class Asked(MemoryLive):
 
 
 @pytest.mark.parametrize(
-    ("waited", "pause"), [(0.0, 0.002), (0.016, 0.002), (0.08, 0.01), (0.16, 0.02), (3600, 0.02)]
+    ("waited", "pause"), [(0.0, 0.002), (0.016, 0.002), (0.08, 0.01), (0.152, 0.019)]
 )
 def test_the_longer_nothing_happens_the_less_often_a_task_is_looked_at(
     waited: float, pause: float
@@ -37,6 +40,13 @@ def test_the_longer_nothing_happens_the_less_often_a_task_is_looked_at(
     reader = Waiting(uuid7(), 1, lambda _event: None, since=100.0)
     reader.put_off(100.0 + waited, longest_seconds=0.02)
     assert reader.due == pytest.approx(100.0 + waited + pause)
+
+
+def test_those_who_have_waited_for_long_are_due_together() -> None:
+    readers = [Waiting(uuid7(), 1, lambda _event: None, since=0.0) for _ in range(3)]
+    for reader, now in zip(readers, (100.001, 100.0105, 100.0199), strict=True):
+        reader.put_off(now, longest_seconds=0.02)
+    assert [reader.due for reader in readers] == [pytest.approx(100.02)] * 3
 
 
 async def test_a_look_asks_for_what_is_due_alone() -> None:
@@ -50,15 +60,65 @@ async def test_a_look_asks_for_what_is_due_alone() -> None:
     eager = news.join(now.task_id, 1, heard.append)
     await eventually(lambda: len(queries.asked) > 3)
     assert set.union(*queries.asked) == {now.task_id}
-    patient.due = 0.0
     news.leave(eager)
-    # Who joins wakes the reader that would else sleep until somebody is due.
-    eager = news.join(now.task_id, 1, heard.append)
+    patient.due = 0.0
     await tasks.put(store, tasks.claim(later))
     await eventually(lambda: [event.stored.task_id for event in heard] == [later.task_id])
     news.leave(patient)
-    news.leave(eager)
     await eventually(lambda: not news.looking)
+
+
+class Awaited(asyncio.Event):
+    """An event that tells whether somebody has begun to wait for it."""
+
+    awaited = False
+
+    async def wait(self) -> Literal[True]:
+        self.awaited = True
+        return await super().wait()
+
+
+async def test_who_joins_does_not_wait_for_the_others_to_be_due(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    store = MemoryStore()
+    queries = Asked(store)
+    news = TaskNews(queries, look_seconds=3600.0)
+    joined = Awaited()
+    monkeypatch.setattr(news, "_joined", joined)
+    patient = news.join((await tasks.submitted(store)).task_id, 1, lambda _event: None)
+    patient.since -= 1e9
+    await eventually(lambda: joined.awaited)
+    task = await tasks.submitted(store)
+    heard: list[LoggedEvent] = []
+    eager = news.join(task.task_id, 1, heard.append)
+    await tasks.put(store, tasks.claim(task))
+    await eventually(lambda: len(heard) == 1)
+    assert set[UUID]().union(*queries.asked[1:]) == {task.task_id}
+    news.leave(patient)
+    news.leave(eager)
+
+
+@pytest.mark.parametrize(("count", "rests"), [(FEW_TASKS, False), (FEW_TASKS + 1, True)])
+async def test_looks_for_many_tasks_leave_the_database_time(
+    count: int, rests: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rested: list[float] = []
+
+    def remembered(least: float, took: float) -> float:
+        rested.append(took)
+        return least
+
+    monkeypatch.setattr(module, "rest", remembered)
+    store = MemoryStore()
+    queries = Asked(store)
+    news = TaskNews(queries)
+    ids = [(await tasks.submitted(store)).task_id for _ in range(count)]
+    readers = [news.join(task_id, 1, lambda _event: None) for task_id in ids]
+    await eventually(lambda: len(queries.asked) > 1)
+    assert bool(rested) is rests
+    for reader in readers:
+        news.leave(reader)
 
 
 async def test_news_make_more_news_likely() -> None:

@@ -56,9 +56,15 @@ class Waiting:
     due: float = 0.0
 
     def put_off(self, now: float, longest_seconds: float) -> None:
-        """Set the time of the next look after one that is made now."""
-        waited = LATENESS * (now - self.since)
-        self.due = now + min(max(waited, FIRST_LOOK_SECONDS), longest_seconds)
+        """Set the time of the next look after one that is made now.
+
+        Those who have waited for long are all due at the same moments, for one look to serve them.
+        """
+        pause = max(LATENESS * (now - self.since), FIRST_LOOK_SECONDS)
+        if pause < longest_seconds:
+            self.due = now + pause
+        else:
+            self.due = (now // longest_seconds + 1) * longest_seconds
 
 
 class TaskNews:
