@@ -1,7 +1,7 @@
 """Cancelling tasks, over the in-memory store."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID, uuid4
@@ -11,10 +11,13 @@ import pytest
 from domain.codec import recorded
 from domain.errors import OutcomeUnknown
 from domain.events import RequeueReason, TaskCancelled
-from domain.log import Append, AppendResult
+from domain.log import Append, AppendResult, RecordedEvent
+from domain.ports import EventLog
 from domain.status import Status
 from domain.task import Cancel, GiveUp, Task
 from infrastructure.memory.store import MemoryStore
+from service.api import cancel as module
+from service.api.lookup import load_task
 from service.api.models import TaskStatus
 from tests.support.api import InProcessApi, bad_fields, in_process_api, problem
 from tests.support.tasks import QUICKSTART, claim, completion, failure, following, load, put
@@ -227,13 +230,26 @@ async def test_a_task_that_moves_some_times_is_cancelled_in_the_end() -> None:
         assert await cancellations(api, task_id) == 1
 
 
-async def test_a_task_that_never_stands_still_ends_with_the_deadline() -> None:
+async def test_a_task_that_never_stands_still_ends_with_the_deadline(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    allowed: list[float] = []
+
+    async def remembered(
+        log: EventLog, task_id: UUID, tenant: str | None, seconds: float
+    ) -> tuple[Sequence[RecordedEvent], Task]:
+        allowed.append(seconds)
+        return await load_task(log, task_id, tenant, seconds)
+
+    monkeypatch.setattr(module, "load_task", remembered)
     async with raced_api(Racing(moved, times=10**9), request_deadline_seconds=0.05) as api:
         task_id = await pending(api)
         answer = await api.cancel(task_id)
         assert problem(answer, 503)["type"].endswith("store-unavailable")
         assert "retry-after" in answer.headers
         assert await cancellations(api, task_id) == 0
+    # Each look has what the ones before it have left.
+    assert 0.05 >= allowed[0] > allowed[-1] > 0
 
 
 class Doubtful(Racing):

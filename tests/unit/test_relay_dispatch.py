@@ -9,6 +9,7 @@ import pytest
 from domain.errors import BrokerUnavailable, StoreUnavailable
 from domain.ports import OutboxRow
 from infrastructure.memory.store import MemoryStore
+from relay import dispatch as module
 from relay.dispatch import Dispatcher
 from relay.window import Window
 from tests.support import tasks
@@ -122,6 +123,22 @@ async def test_rows_that_nobody_takes_are_not_tried_in_a_hot_loop(
     calls, began = broker.calls, asyncio.get_running_loop().time()
     await eventually(lambda: broker.calls > calls + 2)
     assert asyncio.get_running_loop().time() - began > 0.03
+    dispatcher.stop()
+    await asyncio.wait_for(running, 2)
+
+
+@pytest.mark.parametrize(("rows", "looks"), [(1, 1), (2, 2)])
+async def test_a_lone_row_is_not_followed_by_another_look_at_once(
+    rows: int, looks: int, store: FlakyOutbox, broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "BRISK_POLL_SECONDS", 60.0)
+    await submit(store, rows)
+    dispatcher = Dispatcher(store, broker, Window(8, 8), poll_seconds=60.0)
+    running = asyncio.create_task(dispatcher.run())
+    # Nothing here waits for anything but its turn, so this many turns are more than enough.
+    for _ in range(100):
+        await asyncio.sleep(0)
+    assert (len(broker.sent), store.choices) == (rows, looks)
     dispatcher.stop()
     await asyncio.wait_for(running, 2)
 
