@@ -103,7 +103,7 @@ class ApiSettings(Settings):
     max_shots: int = Field(default=100_000, ge=1)
     max_circuit_bytes: int = Field(default=1_048_576, ge=1)
     max_days_ahead: int = Field(default=366, ge=0, le=36_600)
-    request_deadline_seconds: float = Field(default=2.5, gt=0)
+    request_deadline_seconds: float = Field(default=2.2, gt=0)
     max_requests_in_flight: int = Field(default=512, ge=1)
     max_connections: int = Field(default=2048, ge=1)
     max_streams: int = Field(default=1_500, ge=0)
