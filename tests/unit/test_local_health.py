@@ -1,5 +1,7 @@
 """What the stack says about itself while it comes up."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -61,6 +63,28 @@ def test_free_ports_are_free_and_different() -> None:
     ports = free_ports(5)
     assert len(set(ports)) == 5
     assert all(map(is_free, ports))
+
+
+def test_a_port_that_another_process_has_chosen_is_not_chosen_again() -> None:
+    (theirs,) = free_ports(1)
+    program = (
+        "import infrastructure.local.ports as ports\n"
+        f"draws = iter([{theirs}, {theirs}, *range(30_000, 30_100)])\n"
+        "ports.random.randint = lambda first, last: next(draws)\n"
+        "ports.is_free = lambda port: True\n"
+        "print(ports.free_port())"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program], check=True, capture_output=True, text=True
+    )
+    assert int(ended.stdout) in set(range(30_000, 30_100)) - {theirs}
+
+
+def test_choices_of_long_ago_are_given_up() -> None:
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    ports = {free_port() for _ in range(600)}
+    assert len(ports) > 500
+    assert len(list(Path("/proc/self/fd").iterdir())) - before <= 256
 
 
 def test_a_taken_port_is_named_with_the_variable_that_changes_it() -> None:
