@@ -22,6 +22,9 @@ from relay.spans import SendSpans
 from relay.window import Window
 
 BRISK_POLL_SECONDS = 0.01
+LONE_POLL_SECONDS = 0.03
+"""After a few rows: what the window holds lasts longer, and the look stays out of their way."""
+
 POLL_SLOWDOWN = 1.5
 FEW_PART = 8
 """No more rows than this part of the window are not worth another round at once."""
@@ -87,9 +90,11 @@ class Dispatcher:
                 log.info("Dispatch goes on")
             absent = ""
             backoff.reset()
+            few = moved <= self._window.size // FEW_PART
             if moved:
-                self._pause_seconds = min(BRISK_POLL_SECONDS, self._poll_seconds)
-            if moved <= self._window.size // FEW_PART:
+                look_again = LONE_POLL_SECONDS if few else BRISK_POLL_SECONDS
+                self._pause_seconds = min(look_again, self._poll_seconds)
+            if few:
                 # A round costs a commit and the broker's confirms: let claims make some room.
                 await self._pause()
 

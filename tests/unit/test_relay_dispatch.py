@@ -132,6 +132,7 @@ async def test_a_lone_row_is_not_followed_by_another_look_at_once(
     rows: int, looks: int, store: FlakyOutbox, broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "BRISK_POLL_SECONDS", 60.0)
+    monkeypatch.setattr(module, "LONE_POLL_SECONDS", 60.0)
     await submit(store, rows)
     dispatcher = Dispatcher(store, broker, Window(8, 8), poll_seconds=60.0)
     running = asyncio.create_task(dispatcher.run())
@@ -139,6 +140,19 @@ async def test_a_lone_row_is_not_followed_by_another_look_at_once(
     for _ in range(100):
         await asyncio.sleep(0)
     assert (len(broker.sent), store.choices) == (rows, looks)
+    dispatcher.stop()
+    await asyncio.wait_for(running, 2)
+
+
+@pytest.mark.parametrize(("rows", "slow"), [(1, "BRISK"), (2, "LONE")])
+async def test_a_lone_row_has_a_pause_of_its_own(
+    rows: int, slow: str, store: FlakyOutbox, broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, f"{slow}_POLL_SECONDS", 60.0)
+    await submit(store, rows)
+    dispatcher = Dispatcher(store, broker, Window(8, 8), poll_seconds=60.0)
+    running = asyncio.create_task(dispatcher.run())
+    await eventually(lambda: store.choices > rows + 1)
     dispatcher.stop()
     await asyncio.wait_for(running, 2)
 
