@@ -27,6 +27,7 @@ from infrastructure.local.account import ServerAccount
 from infrastructure.local.guardian import Guardian
 from infrastructure.local.ports import LOOPBACK, free_port, free_ports, wait_until
 from infrastructure.local.postgres import PostgresServer
+from infrastructure.local.programs import POSTGRES_SETTINGS
 from infrastructure.local.rabbitmq import RabbitMQServer
 from infrastructure.postgres.migrate import apply_migrations
 
@@ -70,7 +71,7 @@ class Servers:
         """
         self.watch = watch
         self._stack = ExitStack()
-        self._settings = {**DURABLE, **(settings or {})}
+        self._settings = {**POSTGRES_SETTINGS, **DURABLE, **(settings or {})}
         self._rabbitmq: RabbitMQServer | None = None
         self._installations = 0
 

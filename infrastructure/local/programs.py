@@ -13,6 +13,9 @@ from infrastructure.local.rabbitmq import RabbitMQServer
 from infrastructure.local.settings import StackSettings
 from infrastructure.local.supervisor import Program
 
+POSTGRES_SETTINGS: Mapping[str, str] = {"shared_buffers": "256MB"}
+"""What the stack's PostgreSQL is told beside the modest defaults; compose.yaml says the same."""
+
 # Kept from the caller's environment, because Python and its libraries may need them.
 _INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR")
 
@@ -26,7 +29,7 @@ def postgres_server(
         settings.postgres_port,
         user=settings.postgres_user,
         password=settings.postgres_password,
-        settings={"shared_buffers": "128MB"},
+        settings=POSTGRES_SETTINGS,
         account=account,
     )
 
