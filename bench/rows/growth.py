@@ -18,6 +18,7 @@ from bench.submissions import COUNTED, UNSEALED, wait_for
 
 TASKS = 1_000_000
 SMALL = 1_000
+WARM_UP_TASKS = 30
 LATENCY_TASKS = 100
 GOAL = 1.25
 STRETCH = 1.1
@@ -43,8 +44,11 @@ def measure(run: Run) -> list[Figure]:
     }
     for name, side in sides.items():
         _make(run, name, side)
-    for name, side in sides.items():
-        _measure_latency(run, name, side)
+    for number in range(run.rounds + 1):
+        for name, side in sides.items():
+            _turn_latency(run, name, side, number)
+    for side in sides.values():
+        check_completed(side.installation.dsn, side.tasks + side.accepted, SHOTS)
     _measure_api(run, sides)
     empty, grown = sides["empty"], sides["grown"]
     what = f"{grown.tasks:,} tasks beside {empty.tasks:,}"
@@ -58,22 +62,22 @@ def measure(run: Run) -> list[Figure]:
 def _make(run: Run, name: str, side: _Side) -> None:
     fill(side.installation.dsn, side.tasks)
     run.say(f"{side.tasks:,} tasks are in the {name} log")
-
-
-def _measure_latency(run: Run, name: str, side: _Side) -> None:
-    """Seal what was made, then send tasks; one side at a time, so that the system is idle."""
-    with side.installation.everything() as processes:
+    with side.installation.relay():
         wait_for(side.installation.dsn, UNSEALED, what="the sealer", timeout=3600, interval=1.0)
         wait_for(side.installation.dsn, COUNTED, what="the relay's count", answer=side.tasks)
-        run.say(f"the {name} log is sealed and counted")
-        for number in range(run.rounds + 1):
-            count = run.size(LATENCY_TASKS)
-            seen = latencies(processes["api"].port, count, PER_SECOND, first=side.accepted)
+    run.say(f"the {name} log is sealed and counted")
+
+
+def _turn_latency(run: Run, name: str, side: _Side, number: int) -> None:
+    """Send tasks to one side, whose processes are the only ones that run."""
+    with side.installation.everything() as processes:
+        port = processes["api"].port
+        for count in (run.size(WARM_UP_TASKS), run.size(LATENCY_TASKS)):
+            seen = latencies(port, count, PER_SECOND, first=side.accepted)
             side.accepted += count
-            if number:
-                side.latency.append(percentiles(seen)[0])
-        run.say(f"{name} p50 {side.latency[-1]:.1f} ms")
-    check_completed(side.installation.dsn, side.tasks + side.accepted, SHOTS)
+    if number:
+        side.latency.append(percentiles(seen)[0])
+        run.say(f"round {number} {name} p50 {side.latency[-1]:.1f} ms")
 
 
 def _measure_api(run: Run, sides: Mapping[str, _Side]) -> None:
