@@ -139,6 +139,7 @@ def _last(where: str, name: str, description: str, **schema: object) -> Json:
 
 
 _VERSION: Json = {"type": "integer", "minimum": 0, "maximum": 2**31 - 1}
+_VERSION_OR_NONE: Json = {"anyOf": [_VERSION, {"type": "string", "maxLength": 0}]}
 _CURSOR: Json = {"type": "string", "pattern": CURSOR_PATTERN, "examples": [_PLACE]}
 _CURSOR_OR_NONE: Json = _CURSOR | {"pattern": f"^$|{CURSOR_PATTERN}"}
 _ALSO = "As the header, for clients that cannot set it; the header wins."
@@ -159,7 +160,12 @@ LIVE_PARAMETERS: Json = {
         default=0,
     ),
     "LastVersion": _last("query", PARAMETER, _ALSO, **_VERSION),
-    "LastVersionHeader": _last("header", HEADER, "The last version that came.", **_VERSION),
+    "LastVersionHeader": _last(
+        "header",
+        HEADER,
+        "The last version that came; empty is as good as absent.",
+        **_VERSION_OR_NONE,
+    ),
     "LastPlace": _last("query", PARAMETER, _ALSO, **_CURSOR),
     "LastPlaceHeader": _last(
         "header", HEADER, "The last `id` that came; empty is as good as absent.", **_CURSOR_OR_NONE

@@ -21,7 +21,7 @@ REFUSED_FOR_THEIR_SENSE = {
 """Types of problems, and which fields may be what is wrong; `None` for any."""
 SET_ASIDE = "set-aside.txt"
 """Name of the file in the working directory that says what was set aside."""
-_IN_A_BATCH = re.compile(r"^tasks\.\d+\.")
+_IN_A_BATCH = re.compile(r"^(tasks|bindings)\.\d+\.")
 UNKNOWN_HEADER = "in header - object with unexpected properties"
 """How schemathesis calls a header that the document does not name: HTTP asks to ignore it."""
 
