@@ -8,6 +8,7 @@ text that the database keeps, which no model has to read.
 import math
 import sys
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
@@ -24,6 +25,8 @@ MAX_PARAMETER_VALUES = 32_768
 MAX_REASON_CHARACTERS = 500
 _SMALLEST, _LARGEST = -(2**63), 2**64 - 1
 _LARGEST_FLOAT = sys.float_info.max
+_LARGEST_NUMBER = int(Decimal(repr(_LARGEST_FLOAT)))
+"""What the document says, to the last digit: the float itself is a little larger than its text."""
 
 QUICKSTART_CIRCUIT = "OPENQASM 3; qubit q; h q; measure q;"
 EXAMPLE_ID = "019b6520-6c5b-7d3a-8a51-3f2b6f0f9c11"
@@ -41,7 +44,7 @@ def _accepted(value: Any, room: Iterator[int]) -> ParameterValue:
         raise ValueError(f"must have at most {MAX_PARAMETER_VALUES} values")
     if isinstance(value, bool):
         return value
-    if isinstance(value, int) and abs(value) <= _LARGEST_FLOAT:
+    if isinstance(value, int) and abs(value) <= _LARGEST_NUMBER:
         return value if _SMALLEST <= value <= _LARGEST else float(value)
     if isinstance(value, float) and math.isfinite(value):
         return value

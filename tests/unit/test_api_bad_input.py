@@ -12,6 +12,8 @@ from service.api.body import DISCARD_BYTES, BodyLimits
 from tests.support.api import InProcessApi, bad_fields, in_process_api, problem
 
 CIRCUIT = "OPENQASM 3; qubit q; h q; measure q;"
+LARGEST_NUMBER = 17976931348623157 * 10**292
+"""The largest that the document names, to the last digit."""
 MEBIBYTE = 1024 * 1024
 
 
@@ -52,6 +54,7 @@ async def api() -> AsyncIterator[InProcessApi]:
         ({"circuit": CIRCUIT, "parameters": {"theta": "pi"}}, ["parameters.theta"]),
         ({"circuit": CIRCUIT, "parameters": {"a": [1, [None]]}}, ["parameters.a"]),
         ({"circuit": CIRCUIT, "parameters": {"a": 10**400}}, ["parameters.a"]),
+        ({"circuit": CIRCUIT, "parameters": {"a": -LARGEST_NUMBER - 1}}, ["parameters.a"]),
         ({"circuit": CIRCUIT, "parameters": {"a": {"b": 1}}}, ["parameters.a"]),
         ({"circuit": CIRCUIT, "shot": 10}, ["shot"]),
         ({"shots": 0, "seed": -1, "colour": "red"}, ["circuit", "shots", "seed", "colour"]),
@@ -62,13 +65,14 @@ async def test_each_bad_field_is_named(api: InProcessApi, body: object, fields: 
 
 
 async def test_numbers_are_what_they_are_in_json(api: InProcessApi) -> None:
-    body = {"circuit": CIRCUIT, "shots": 10.0, "seed": 7.0, "parameters": {"a": 2**64, "b": [2]}}
+    values = {"a": 2**64, "b": [2], "c": LARGEST_NUMBER}
+    body = {"circuit": CIRCUIT, "shots": 10.0, "seed": 7.0, "parameters": values}
     assert (await api.submit(body)).status_code == 202
     ((stored,),) = api.committed
     assert isinstance(stored.event, TaskSubmitted)
     assert (stored.event.options.shots, stored.event.options.seed) == (10, 7)
     parameters = next(each for each in stored.payloads if each.kind is PayloadKind.PARAMETERS)
-    assert parameters.body == b'{"a":1.8446744073709552e+19,"b":[2]}'
+    assert parameters.body == b'{"a":1.8446744073709552e+19,"b":[2],"c":1.7976931348623157e+308}'
     api.committed.clear()
 
 
